@@ -1,0 +1,154 @@
+//! The messages of the wire contract.
+
+use heapless::{String, Vec};
+use measure::{
+    BootId, FlashId, Quality, Quantity, Reading, Sequence, SequenceRange, Slug, Timestamp, Uptime,
+};
+
+/// The version that stands in every topic and first in every message.
+pub const VERSION: u8 = 1;
+/// The most channels a node can have; a birth with more is refused.
+pub const CHANNELS_MAX: usize = 32;
+/// The most readings in one data frame; a frame with more is refused.
+pub const READINGS_MAX: usize = 128;
+/// The largest data frame, in bytes; a node closes a frame before it would grow beyond.
+pub const FRAME_BYTES_MAX: usize = 1024;
+/// The most ranges in one acknowledgement; the rest goes into the next one.
+pub const ACK_RANGES_MAX: usize = 8;
+
+/// What a node says of itself when it connects. Retained.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Birth {
+    /// The life of its flash.
+    pub flash: FlashId,
+    /// This boot.
+    pub boot: BootId,
+    /// Connections since the boot, counted from 1: an older session's will is ignored.
+    pub session: u32,
+    /// When the birth was written, since the boot.
+    pub uptime: Uptime,
+    /// The sequence that the next reading will have.
+    pub next_sequence: Sequence,
+    /// Readings waiting in its flash.
+    pub ring_used: u32,
+    /// Readings for which its flash has room.
+    pub ring_size: u32,
+    /// How often it samples, in milliseconds: the gateway calls a channel stale after three of them.
+    pub interval_ms: u32,
+    /// For a sleeping node: when it will be heard next, in milliseconds from now.
+    pub next_due_ms: Option<u32>,
+    /// Name and version of its firmware.
+    pub firmware: String<32>,
+    /// Its channels; their place in the list is their index in data frames.
+    pub channels: Vec<Channel, CHANNELS_MAX>,
+}
+
+/// One channel of a node: what it measures, where, and with what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Channel {
+    /// What it measures. Quantity and position together are unique in a node.
+    pub quantity: Quantity,
+    /// Where on the node's bench: `canopy`, `tray-3`.
+    pub position: Slug,
+    /// The chip: `sht4x`.
+    pub sensor: Slug,
+    /// The number of the calibration applied on the node; 0 is the factory's.
+    pub calibration: u32,
+}
+
+/// Readings of one boot in the order of their sequence, or a gap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Data {
+    /// The life of the flash that the sequences count in.
+    pub flash: FlashId,
+    /// The boot in which the readings were taken.
+    pub boot: BootId,
+    /// When the frame was sent, since the start of the boot that sends it.
+    pub sent: Uptime,
+    /// What the frame brings.
+    pub body: Body,
+}
+
+/// What a data frame brings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// Readings with consecutive sequences.
+    Readings {
+        /// The sequence of the first reading.
+        first: Sequence,
+        /// UTC at uptime 0 of `boot`; absent where the node does not know it.
+        boot_utc: Option<Timestamp>,
+        /// `boot_utc` is an estimate: that boot never had a clock.
+        uncertain: bool,
+        /// The readings are history: recorded earlier and brought in now, they wake nobody.
+        history: bool,
+        /// The readings.
+        readings: Vec<Sampled, READINGS_MAX>,
+    },
+    /// The node gave these sequences up: its ring was full, or its flash lost them.
+    Gap {
+        /// The sequences that will never come.
+        range: SequenceRange,
+        /// Why.
+        reason: GapReason,
+    },
+}
+
+/// One reading of a data frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sampled {
+    /// Index into the channels of the birth.
+    pub channel: u8,
+    /// When it was taken, since the start of the boot.
+    pub uptime: Uptime,
+    /// The value or the fault.
+    pub reading: Reading,
+    /// What the node's own tests say of it.
+    pub quality: Quality,
+}
+
+/// Why a node gave readings up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GapReason {
+    /// The ring was full and the oldest readings were dropped.
+    RingFull,
+    /// Sequences were reserved before a power cut and never used: no reading was taken.
+    Unused,
+    /// The flash could not be read back.
+    Corrupt,
+}
+
+/// The will: the node is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Death {
+    /// The boot that has ended.
+    pub boot: BootId,
+    /// The session that has ended.
+    pub session: u32,
+}
+
+/// The gateway's answer to a birth or to data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ack {
+    /// The life of the flash that the ranges count in.
+    pub flash: FlashId,
+    /// Sequences that are on disk. Empty in the answer to a birth.
+    pub ranges: Vec<SequenceRange, ACK_RANGES_MAX>,
+    /// The gateway's clock.
+    pub utc: Timestamp,
+    /// The uptime of the birth or the `sent` of the frame that is answered: the round trip.
+    pub echo: Uptime,
+}
+
+/// What the gateway asks of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Publish the birth again.
+    Rebirth,
+    /// Make yourself seen: blink.
+    Identify,
+    /// Sample at this interval, in milliseconds.
+    Interval(u32),
+    /// Restart.
+    Reboot,
+}
