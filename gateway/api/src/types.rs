@@ -644,3 +644,74 @@ pub struct Problem {
     /// The field at fault.
     pub field: Option<String>,
 }
+
+/// `GET /users`: who may sign in.
+#[derive(Clone, Debug, Serialize, TS, ToSchema)]
+pub struct Users {
+    /// The users, by name.
+    pub users: Vec<User>,
+}
+
+/// A user.
+#[derive(Clone, Debug, Serialize, TS, ToSchema)]
+pub struct User {
+    /// The name to sign in with.
+    pub user: String,
+    /// What the user may do.
+    pub role: Role,
+    /// Whether the password waits to be changed.
+    pub must_change_password: bool,
+    /// Since when the user exists.
+    #[ts(type = "number")]
+    pub created_ms: i64,
+}
+
+/// `POST /users`: add a user.
+#[derive(Clone, Deserialize, TS, ToSchema)]
+pub struct NewUser {
+    /// The name to sign in with: 1 to 64 characters, without blanks at its ends.
+    pub user: String,
+    /// What the user may do.
+    pub role: Role,
+    /// The first password, of at least 10 characters; the user changes it at the first sign-in.
+    pub password: String,
+}
+
+/// `GET /tokens`: the bearer tokens for programs, without their secrets.
+#[derive(Clone, Debug, Serialize, TS, ToSchema)]
+pub struct Tokens {
+    /// The tokens, by name.
+    pub tokens: Vec<Token>,
+}
+
+/// A bearer token for a program.
+#[derive(Clone, Debug, Serialize, TS, ToSchema)]
+pub struct Token {
+    /// The token's name.
+    pub name: String,
+    /// What the program may do.
+    pub role: Role,
+    /// Since when the token exists.
+    #[ts(type = "number")]
+    pub created_ms: i64,
+}
+
+/// `POST /tokens`: add a token.
+#[derive(Clone, Deserialize, TS, ToSchema)]
+pub struct NewToken {
+    /// The token's name: 1 to 64 characters, without blanks at its ends.
+    pub name: String,
+    /// What the program may do.
+    pub role: Role,
+}
+
+/// The answer to `POST /tokens`: the only time that the secret is shown.
+#[derive(Clone, Serialize, TS, ToSchema)]
+pub struct TokenSecret {
+    /// The token's name.
+    pub name: String,
+    /// What the program may do.
+    pub role: Role,
+    /// What the program sends as `Authorization: Bearer …`.
+    pub secret: String,
+}
