@@ -15,6 +15,18 @@ pub const READINGS_MAX: usize = 128;
 pub const FRAME_BYTES_MAX: usize = 1024;
 /// The most ranges in one acknowledgement; the rest goes into the next one.
 pub const ACK_RANGES_MAX: usize = 8;
+/// The longest name of a firmware, in bytes; a longer one is refused.
+pub const FIRMWARE_BYTES_MAX: usize = 32;
+/// The largest birth, in bytes: room for all channels with the longest names; a longer one is refused.
+pub const BIRTH_BYTES_MAX: usize = 2800;
+/// The largest acknowledgement, in bytes; a longer one is refused.
+pub const ACK_BYTES_MAX: usize = 256;
+/// The largest death, in bytes; a longer one is refused.
+pub const DEATH_BYTES_MAX: usize = 32;
+/// The largest command, in bytes; a longer one is refused.
+pub const COMMAND_BYTES_MAX: usize = 64;
+/// The most keys in one map, known and unknown; a map with more is refused.
+pub const FIELDS_MAX: usize = 32;
 
 /// What a node says of itself when it connects. Retained.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +50,7 @@ pub struct Birth {
     /// For a sleeping node: when it will be heard next, in milliseconds from now.
     pub next_due_ms: Option<u32>,
     /// Name and version of its firmware.
-    pub firmware: String<32>,
+    pub firmware: String<FIRMWARE_BYTES_MAX>,
     /// Its channels; their place in the list is their index in data frames.
     pub channels: Vec<Channel, CHANNELS_MAX>,
 }
@@ -92,6 +104,44 @@ pub enum Body {
         /// Why.
         reason: GapReason,
     },
+    /// The node answers a command. It has no sequence and is not acknowledged: a gateway that misses
+    /// it asks again with the same id.
+    Answer {
+        /// The id of the [`Request`].
+        id: u32,
+        /// What became of it.
+        outcome: Outcome,
+    },
+}
+
+/// What became of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was carried out, or is being carried out (a reboot).
+    Done,
+    /// The node understood it and will not do it: an interval out of its range.
+    Refused,
+    /// The node does not know such a command.
+    Unknown,
+}
+
+impl Outcome {
+    /// Every outcome.
+    pub const ALL: [Self; 3] = [Self::Done, Self::Refused, Self::Unknown];
+
+    /// Returns the number of the outcome on the wire.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Refused => 1,
+            Self::Unknown => 2,
+        }
+    }
+
+    /// Returns the outcome with this number.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.code() == code)
+    }
 }
 
 /// One reading of a data frame.
@@ -118,6 +168,25 @@ pub enum GapReason {
     Corrupt,
 }
 
+impl GapReason {
+    /// Every reason.
+    pub const ALL: [Self; 3] = [Self::RingFull, Self::Unused, Self::Corrupt];
+
+    /// Returns the number of the reason on the wire and in flash.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::RingFull => 1,
+            Self::Unused => 2,
+            Self::Corrupt => 3,
+        }
+    }
+
+    /// Returns the reason with this number.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.code() == code)
+    }
+}
+
 /// The will: the node is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Death {
@@ -138,6 +207,16 @@ pub struct Ack {
     pub utc: Timestamp,
     /// The uptime of the birth or the `sent` of the frame that is answered: the round trip.
     pub echo: Uptime,
+}
+
+/// A command with the number under which it is answered, by [`Body::Answer`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Chosen by the gateway. A node that gets the id of the command it answered last answers again and
+    /// does nothing.
+    pub id: u32,
+    /// What is asked.
+    pub command: Command,
 }
 
 /// What the gateway asks of a node.
