@@ -6,6 +6,15 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+mod bh1750;
+mod bus;
+mod lm75;
 mod probe;
+mod scd4x;
+mod sht4x;
 
+pub use bh1750::Bh1750;
+pub use lm75::{Chip, Lm75, Medium};
 pub use probe::{Outcome, Probe, READINGS_MAX, Readings, STEPS_MAX, Wait, failed};
+pub use scd4x::Scd4x;
+pub use sht4x::Sht4x;
