@@ -1,1 +1,18 @@
-//! Placeholder until the room is built.
+//! Where readings live: the [`Store`] contract and the engine that keeps it on one machine.
+//!
+//! A store takes batches of samples, drops what it has seen before, keeps the rest durably, and
+//! answers questions about one series at a time. It judges nothing, converts nothing and reads no
+//! clock. The embedded engine is the default; a conformance suite (feature `conformance`) says
+//! what every other store must do as well.
+
+mod batch;
+mod columns;
+mod error;
+mod series;
+mod store;
+
+pub use batch::{BATCH_SAMPLES_MAX, Batch, Committed, Gap, GapReason, Incoming, Origin, Part};
+pub use columns::{BUCKETS_MAX, Columns};
+pub use error::Error;
+pub use series::{Position, SERIES_MAX, Sample, SeriesId, SeriesKey};
+pub use store::{GAPS_ANSWER_MAX, JOURNAL_ANSWER_SAMPLES_MAX, Store};
