@@ -82,6 +82,7 @@ pub struct Data {
 }
 
 /// What a data frame brings.
+#[expect(clippy::large_enum_variant, reason = "there is no allocator to box the readings with")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
     /// Readings with consecutive sequences.
