@@ -1,5 +1,7 @@
 //! The arrows between the rooms: what the manifests say is what ARCHITECTURE.md says, both ways.
 
+#![expect(clippy::indexing_slicing, reason = "a test may panic")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,

@@ -1,0 +1,77 @@
+//! A fresh export, read back.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context, Result};
+use measure::{Quantity, Scaled};
+use serde_json::Value;
+
+use crate::{binary, run};
+
+/// One row of an export, as far as the ledger knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The life of the node's flash.
+    pub flash: String,
+    /// The reading's sequence.
+    pub sequence: u64,
+    /// What was measured.
+    pub quantity: String,
+    /// Where on the node's bench.
+    pub position: String,
+    /// The raw value, or the fault's name.
+    pub value: Result<i64, String>,
+}
+
+/// An export: its rows and its dictionary.
+#[derive(Debug)]
+pub struct Exported {
+    /// The rows of one node.
+    pub rows: Vec<Row>,
+    /// The data dictionary.
+    pub dictionary: Value,
+}
+
+/// Exports everything from the data folder with `miaopu export` and reads the rows of one node.
+pub fn export(data: &Path, into: &Path, node: &str) -> Result<Exported> {
+    run(std::process::Command::new(binary()?)
+        .args(["export", "--from", "1970-01-01T00:00:00Z", "--to", "2100-01-01T00:00:00Z"])
+        .arg("--data")
+        .arg(data)
+        .arg("-o")
+        .arg(into))?;
+    let mut dictionary = into.as_os_str().to_owned();
+    dictionary.push(".dictionary.json");
+    let dictionary = serde_json::from_slice(&fs::read(dictionary)?)?;
+    let mut rows = Vec::new();
+    let mut reader = csv::Reader::from_path(into)?;
+    let headers = reader.headers()?.clone();
+    let column = |name: &str| {
+        let found = headers.iter().position(|header| header == name);
+        found.with_context(|| format!("the export has no column `{name}`"))
+    };
+    let [at_node, at_quantity, at_position] =
+        [column("node")?, column("quantity")?, column("position")?];
+    let [at_value, at_fault, at_flash, at_sequence] =
+        [column("value")?, column("fault")?, column("flash")?, column("sequence")?];
+    for record in reader.records() {
+        let record = record?;
+        let cell = |at: usize| record.get(at).unwrap_or_default();
+        if cell(at_node) != node {
+            continue;
+        }
+        let quantity: Quantity = cell(at_quantity).parse()?;
+        let value = match cell(at_value) {
+            "" => Err(cell(at_fault).to_owned()),
+            text => Ok(i64::from(Scaled::from_f64(quantity, text.parse()?)?.0)),
+        };
+        rows.push(Row {
+            flash: cell(at_flash).to_owned(),
+            sequence: cell(at_sequence).parse().context("a node's row has a sequence")?,
+            quantity: quantity.name().to_owned(),
+            position: cell(at_position).to_owned(),
+            value,
+        });
+    }
+    Ok(Exported { rows, dictionary })
+}

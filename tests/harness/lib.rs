@@ -1,0 +1,18 @@
+//! Real parts for the stories: the gateway's process, a broker, the node image in QEMU, its ledger.
+//!
+//! Everything is started as a person would start it, on free ports, in a folder of its own.
+#![expect(clippy::disallowed_methods, reason = "a test waits on the wall clock for real processes")]
+
+mod broker;
+mod export;
+mod gateway;
+mod image;
+mod ledger;
+mod process;
+
+pub use broker::Mosquitto;
+pub use export::{Exported, Row, export};
+pub use gateway::{Gateway, Settings};
+pub use image::{Image, ImageSettings, Qmp};
+pub use ledger::{Entry, Ledger, Verdict};
+pub use process::{binary, free_port, repository, run, wait_for};

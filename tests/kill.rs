@@ -1,0 +1,264 @@
+//! The kill campaign: gateway, image and broker are killed with -9 at random instants, and at the end
+//! every reading of the image's ledger must stand in a fresh export exactly once.
+//!
+//! Even rounds use the gateway's own broker, odd ones a Mosquitto in default configuration. The last
+//! line is `kept=… lost=… doubled=…`; the exit code is 0 only where nothing was lost or doubled.
+#![expect(clippy::disallowed_methods, reason = "a campaign runs on the wall clock")]
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::SocketAddr,
+    path::PathBuf,
+    process::ExitCode,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use clap::Parser;
+use fastrand::Rng;
+use harness::{
+    Gateway, Image, ImageSettings, Ledger, Mosquitto, Settings, Verdict, binary, export, free_port,
+    run,
+};
+
+/// Kills gateway, image and broker at random and counts what was lost or doubled.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// How many rounds of a few seconds and a few kills each.
+    #[arg(long, default_value_t = 3)]
+    rounds: u32,
+    /// Draws the instants and the targets.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// What the build under test has broken on purpose; only told, the build itself differs.
+    #[arg(long = "break", value_parser = ["dedup", "ack", "flash"])]
+    broken: Option<String>,
+    /// The image to run; built by its runner where absent.
+    #[arg(long)]
+    image: Option<PathBuf>,
+    /// Leaves the folder of the campaign behind.
+    #[arg(long)]
+    keep: bool,
+}
+
+/// How often the image samples its five channels.
+const INTERVAL_MS: u32 = 250;
+/// The shortest and longest time between two kills.
+const BETWEEN_KILLS_MS: (u64, u64) = (300, 3_500);
+/// How many kills a round has.
+const KILLS_A_ROUND: u32 = 3;
+/// A part this young is `starting`.
+const YOUNG: Duration = Duration::from_millis(1_500);
+/// How long the last readings may take to arrive once everything runs again.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(100);
+
+fn main() -> ExitCode {
+    match campaign(&Arguments::parse()) {
+        Ok(verdict) if verdict.kept > 0 && verdict.lost == 0 && verdict.doubled == 0 => {
+            ExitCode::SUCCESS
+        }
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("kill: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn campaign(arguments: &Arguments) -> Result<Verdict> {
+    let mut rng = Rng::with_seed(arguments.seed);
+    let mut folder = tempfile::tempdir()?;
+    folder.disable_cleanup(arguments.keep);
+    println!("campaign of {} rounds, seed {}", arguments.rounds, arguments.seed);
+    if let Some(broken) = &arguments.broken {
+        println!("broken on purpose: {broken}");
+    }
+    let mut plant = Plant::build(folder.path().to_owned(), arguments.image.clone())?;
+    let mut kills: BTreeMap<(Target, &str), u32> = BTreeMap::new();
+    for round in 0..arguments.rounds {
+        plant.begin_round(round % 2 == 1)?;
+        for _ in 0..KILLS_A_ROUND {
+            pause(&mut rng, BETWEEN_KILLS_MS);
+            let target = plant.choose(&mut rng);
+            *kills.entry((target, plant.phase(target))).or_default() += 1;
+            plant.kill(target)?;
+            pause(&mut rng, (0, 800));
+            plant.start(target)?;
+        }
+        let said = plant.ledger.lock().unwrap_or_else(PoisonError::into_inner).entries.len();
+        println!("round {}: {said} readings taken", round + 1);
+    }
+    for ((target, phase), count) in &kills {
+        println!("killed {target:?} {phase}: {count}");
+    }
+    let verdict = plant.settle()?;
+    for example in &verdict.examples {
+        println!("  {example}");
+    }
+    println!("stored before the ledger could say so: {}", verdict.unsaid);
+    println!("kept={} lost={} doubled={}", verdict.kept, verdict.lost, verdict.doubled);
+    Ok(verdict)
+}
+
+fn pause(rng: &mut Rng, (least, most): (u64, u64)) {
+    std::thread::sleep(Duration::from_millis(rng.u64(least..=most)));
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Target {
+    Gateway,
+    Image,
+    Broker,
+}
+
+/// Everything that can be killed, and the ledger that outlives it.
+struct Plant {
+    folder: PathBuf,
+    settings: Settings,
+    image_settings: ImageSettings,
+    gateway: Option<Gateway>,
+    image: Option<Image>,
+    broker: Option<Mosquitto>,
+    began: BTreeMap<Target, Instant>,
+    ledger: Arc<Mutex<Ledger>>,
+}
+
+const PLAN: &str = r#"
+[[site]]
+id = "works"
+name = { zh = "试验场", en = "Proving ground" }
+latitude_deg = 29.15
+longitude_deg = 107.10
+
+[[zone]]
+site = "works"
+id = "house"
+name = { zh = "棚", en = "House" }
+"#;
+
+impl Plant {
+    fn build(folder: PathBuf, elf: Option<PathBuf>) -> Result<Self> {
+        let data = folder.join("data");
+        let plan = folder.join("plan.toml");
+        fs::write(&plan, PLAN)?;
+        let miaopu = binary()?;
+        let miaopu = || std::process::Command::new(&miaopu);
+        run(miaopu().args(["apply", "--data"]).arg(&data).arg(&plan))?;
+        let line = run(miaopu()
+            .args(["node", "add", "--site", "works", "--node", "bench", "--zone", "house"])
+            .arg("--data")
+            .arg(&data))?;
+        let credentials = folder.join("credentials");
+        fs::write(&credentials, line)?;
+        let loopback = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let mqtt = loopback(free_port()?);
+        let image_settings = ImageSettings {
+            mqtt,
+            credentials,
+            flash: folder.join("flash.img"),
+            qmp: folder.join("qmp.sock"),
+            interval_ms: INTERVAL_MS,
+            elf,
+            log: folder.join("image.log"),
+        };
+        Ok(Self {
+            folder,
+            settings: Settings { data, http: loopback(0), mqtt, outside: false },
+            image_settings,
+            gateway: None,
+            image: None,
+            broker: None,
+            began: BTreeMap::new(),
+            ledger: Arc::default(),
+        })
+    }
+
+    /// Changes the broker where the round asks for another one, and starts what is not running.
+    fn begin_round(&mut self, outside: bool) -> Result<()> {
+        if self.gateway.is_none() || self.settings.outside != outside {
+            self.gateway = None;
+            self.broker = None;
+            self.settings.outside = outside;
+            if outside {
+                self.start(Target::Broker)?;
+            }
+            self.start(Target::Gateway)?;
+        }
+        if self.image.is_none() { self.start(Target::Image) } else { Ok(()) }
+    }
+
+    fn choose(&self, rng: &mut Rng) -> Target {
+        let all = [Target::Gateway, Target::Image, Target::Broker];
+        let choice = if self.settings.outside { rng.usize(..3) } else { rng.usize(..2) };
+        all.get(choice).copied().unwrap_or(Target::Gateway)
+    }
+
+    /// Names what was going on when a part was killed.
+    fn phase(&self, target: Target) -> &'static str {
+        let young = |of: &Target| self.began.get(of).is_some_and(|began| began.elapsed() < YOUNG);
+        if young(&target) {
+            "starting"
+        } else if [Target::Gateway, Target::Image, Target::Broker].iter().any(young) {
+            "while another part recovers"
+        } else {
+            "in steady flow"
+        }
+    }
+
+    fn kill(&mut self, target: Target) -> Result<()> {
+        match target {
+            Target::Gateway => self.gateway.take().context("the gateway runs")?.kill(),
+            Target::Image => self.image.take().context("the image runs")?.kill(),
+            Target::Broker => self.broker.take().context("the broker runs")?.kill(),
+        }
+    }
+
+    fn start(&mut self, target: Target) -> Result<()> {
+        match target {
+            Target::Gateway => self.gateway = Some(Gateway::start(&self.settings)?),
+            Target::Image => {
+                self.image = Some(Image::start(&self.image_settings, &self.ledger)?);
+            }
+            Target::Broker => {
+                self.broker = Some(Mosquitto::start(&self.folder, self.settings.mqtt)?);
+            }
+        }
+        self.began.insert(target, Instant::now());
+        Ok(())
+    }
+
+    /// Lets everything arrive that was said until now, and judges it.
+    fn settle(&mut self) -> Result<Verdict> {
+        let said = self.snapshot();
+        ensure!(said.garbled.is_empty(), "the ledger can't be read: {:?}", said.garbled);
+        ensure!(!said.entries.is_empty(), "the image took no reading");
+        let began = Instant::now();
+        loop {
+            std::thread::sleep(Duration::from_secs(2));
+            let exported = export(&self.settings.data, &self.folder.join("export.csv"), "bench")?;
+            let verdict = said.judge(&exported.rows);
+            if verdict.lost == 0 || began.elapsed() > DRAIN_PATIENCE {
+                return self.judge_all(verdict);
+            }
+        }
+    }
+
+    /// Judges once more with what the image said meanwhile, so that a late double is seen too.
+    fn judge_all(&mut self, drained: Verdict) -> Result<Verdict> {
+        self.kill(Target::Image)?;
+        let exported = export(&self.settings.data, &self.folder.join("export.csv"), "bench")?;
+        let verdict = self.snapshot().judge(&exported.rows);
+        Ok(Verdict { unsaid: verdict.unsaid, doubled: verdict.doubled.max(drained.doubled), ..drained })
+    }
+
+    fn snapshot(&self) -> Ledger {
+        let ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        Ledger {
+            entries: ledger.entries.clone(),
+            channels: ledger.channels.clone(),
+            garbled: ledger.garbled.clone(),
+        }
+    }
+}
