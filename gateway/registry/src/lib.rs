@@ -1,1 +1,222 @@
-//! Placeholder until the room is built.
+//! The SQLite file that keeps what people and rules decided: sites, zones, nodes, users, alarms and
+//! the record of every change. The only room that writes SQL for them; readings are in `store`.
+//!
+//! One file, several processes: the gateway has it open while commands add nodes, tokens and zones.
+//! Every change is one transaction that is on disk when the call returns. Calls block; an async
+//! caller puts them on a blocking thread.
+
+mod audit;
+mod births;
+mod error;
+mod letters;
+mod nodes;
+mod password;
+mod plan;
+mod secret;
+mod sessions;
+mod tokens;
+mod users;
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use measure::{NodeKey, Slug, Timestamp};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
+use rusqlite_migration::{M, Migrations};
+
+pub use audit::{CHANGES_PAGE_MAX, Change};
+pub use births::{BIRTH_BYTES_MAX, Birth};
+pub use error::Error;
+pub use letters::{DEAD_LETTER_BYTES_MAX, DEAD_LETTERS_MAX, DeadLetter};
+pub use nodes::{NODES_MAX, Node};
+pub use password::{PASSWORD_BYTES_MAX, PASSWORD_CHARACTERS_MIN};
+pub use plan::{Applied, Grown, Plan, SITES_MAX, ZONES_MAX};
+pub use secret::Secret;
+pub use sessions::{SESSION_DAYS, SESSIONS_MAX};
+pub use tokens::{TOKENS_MAX, Token};
+pub use users::{USERS_MAX, User, Who};
+
+/// How long a call waits for another process that is writing, before it fails as unavailable.
+const BUSY_WAIT: Duration = Duration::from_secs(10);
+
+/// The name of the file in the data directory.
+pub const FILE: &str = "registry.sqlite";
+
+const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("../migrations/001-first.sql"))];
+
+/// The registry's file, open for reading and writing.
+#[derive(Debug)]
+pub struct Registry {
+    /// The only connection of this process that writes, so that writers queue here and not in
+    /// SQLite's busy loop.
+    writer: Mutex<Connection>,
+    /// Reads go on while a write waits for the disk.
+    reader: Mutex<Connection>,
+}
+
+/// What changes hands between processes and is worth noticing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Topic {
+    /// Sites, zones, crops, stages and limits.
+    Nursery,
+    /// Nodes and where they stand.
+    Nodes,
+}
+
+impl Topic {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Nursery => "nursery",
+            Self::Nodes => "nodes",
+        }
+    }
+}
+
+impl Registry {
+    /// Opens the file, making it or bringing its tables up to date where needed.
+    ///
+    /// # Errors
+    /// Where the file can't be made or read, is locked for long, or is newer than this program.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        make_private(path).map_err(Error::File)?;
+        let mut writer = connect(path)?;
+        writer.pragma_update(None, "journal_mode", "WAL")?;
+        migrate(&mut writer)?;
+        let reader = connect(path)?;
+        reader.pragma_update(None, "query_only", true)?;
+        Ok(Self { writer: Mutex::new(writer), reader: Mutex::new(reader) })
+    }
+
+    /// Returns how often what `topic` names was changed, by any process: where it differs from what
+    /// a reader saw last, there is something to read again. Cheap enough to ask every second.
+    ///
+    /// # Errors
+    /// Where the file can't be read.
+    pub fn revision(&self, topic: Topic) -> Result<u64, Error> {
+        self.read(|db| {
+            let sql = "SELECT value FROM revision WHERE topic = ?1";
+            let value: Option<i64> =
+                db.prepare_cached(sql)?.query_row([topic.name()], |row| row.get(0)).optional()?;
+            Ok(value.unwrap_or(0).unsigned_abs())
+        })
+    }
+
+    fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+        query(&lock(&self.reader))
+    }
+
+    /// Runs `change` in one transaction; on disk when this returns, and not at all on an error.
+    fn write<T>(
+        &self,
+        change: impl FnOnce(&Transaction<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut writer = lock(&self.writer);
+        let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let value = change(&transaction)?;
+        transaction.commit()?;
+        Ok(value)
+    }
+}
+
+/// A panic under the lock dropped its transaction, which rolled it back: nothing is half done.
+fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+    connection.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn connect(path: &Path) -> Result<Connection, Error> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY_WAIT)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.set_prepared_statement_cache_capacity(128);
+    Ok(connection)
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), Error> {
+    use rusqlite_migration::{Error as Fault, MigrationDefinitionError::DatabaseTooFarAhead};
+    let migrations = Migrations::from_slice(MIGRATIONS);
+    // Another process may have made the tables between the look and the leap; then the second try
+    // finds them made.
+    let done = migrations.to_latest(connection).or_else(|_| migrations.to_latest(connection));
+    done.map_err(|error| match error {
+        Fault::MigrationDefinition(DatabaseTooFarAhead) => Error::Newer,
+        other => Error::Migration(other),
+    })
+}
+
+/// Makes the file readable by its owner only; SQLite gives its companions the same mode.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}
+
+fn touch(transaction: &Transaction<'_>, topic: Topic) -> Result<(), Error> {
+    let sql = "INSERT INTO revision (topic, value) VALUES (?1, 1)
+               ON CONFLICT (topic) DO UPDATE SET value = value + 1";
+    transaction.prepare_cached(sql)?.execute([topic.name()])?;
+    Ok(())
+}
+
+fn time(micros: i64) -> Result<Timestamp, Error> {
+    Timestamp::from_micros(micros)
+        .ok_or_else(|| Error::broken("time", format!("{micros} µs lies outside 1970 to 9999")))
+}
+
+fn slug(text: &str) -> Result<Slug, Error> {
+    Slug::new(text).map_err(|error| Error::broken("name", error))
+}
+
+fn node_key(site: &str, node: &str) -> Result<NodeKey, Error> {
+    Ok(NodeKey { site: slug(site)?, node: slug(node)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_migrations_are_valid() {
+        Migrations::from_slice(MIGRATIONS).validate().unwrap();
+    }
+
+    #[test]
+    fn a_registry_of_a_newer_version_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE);
+        drop(Registry::open(&path).unwrap());
+        Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+        assert!(matches!(Registry::open(&path), Err(Error::Newer)));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_else_on_the_machine_can_read_it() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE);
+        let registry = Registry::open(&path).unwrap();
+        registry.first_admin(Timestamp::MIN).unwrap();
+        for name in [FILE, "registry.sqlite-wal"] {
+            let mode = std::fs::metadata(dir.path().join(name)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{name}");
+        }
+    }
+
+    #[test]
+    fn two_processes_may_open_it_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE);
+        std::thread::scope(|scope| {
+            let opened: Vec<_> =
+                (0..8).map(|_| scope.spawn(|| Registry::open(&path).map(drop))).collect();
+            for thread in opened {
+                thread.join().unwrap().unwrap();
+            }
+        });
+    }
+}
