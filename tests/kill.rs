@@ -128,14 +128,15 @@ struct Plant {
 const PLAN: &str = r#"
 [[site]]
 id = "works"
-name = { zh = "试验场", en = "Proving ground" }
-latitude_deg = 29.15
-longitude_deg = 107.10
+names = { zh = "试验场", en = "Proving ground" }
+position = { latitude = 29.15, longitude = 107.10 }
+time_zone = "Asia/Shanghai"
 
 [[zone]]
 site = "works"
 id = "house"
-name = { zh = "棚", en = "House" }
+names = { zh = "棚", en = "House" }
+kind = "house"
 "#;
 
 impl Plant {

@@ -1,1 +1,13 @@
-//! Placeholder until the room is built.
+//! Readings as files for research: CSV into any `Write`, a data dictionary, a checksum.
+//!
+//! Pure over a [`store::Store`]: no clock, no network. The same data gives the same bytes.
+
+mod dictionary;
+mod digest;
+mod error;
+mod rows;
+
+pub use dictionary::dictionary;
+pub use digest::Digest;
+pub use error::Error;
+pub use rows::{COLUMNS, Column, Progress, Request, SeriesSummary, Summary, write_rows};

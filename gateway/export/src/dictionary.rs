@@ -1,0 +1,63 @@
+//! The data dictionary beside an export: what every column, unit, flag and gap means.
+
+use std::collections::BTreeSet;
+
+use measure::{Fault, Quality, Quantity};
+use serde_json::{Value, json};
+
+use crate::rows::{COLUMNS, Summary, instant};
+
+/// Returns the dictionary of an export. Nothing in it depends on when or where it was made.
+pub fn dictionary(summary: &Summary, sha256: &str) -> Value {
+    let used: BTreeSet<Quantity> =
+        summary.series.iter().map(|series| series.key.quantity).collect();
+    json!({
+        "format": "miaopu-readings",
+        "format_version": 1,
+        "from": instant(summary.request.from),
+        "to": instant(summary.request.to),
+        "rows": summary.rows,
+        "sha256": sha256,
+        "encoding": "CSV after RFC 4180, UTF-8, comma, LF",
+        "columns": COLUMNS,
+        "quantities": used.into_iter().map(quantity).collect::<Vec<_>>(),
+        "quality_flags": {
+            "standard": "IOOS QARTOD, Manual for Real-Time Oceanographic Data Quality Control Flags, version 1.2, 2020",
+            "flags": Quality::ALL.map(|flag| json!({ "code": flag.code(), "name": flag.name() })),
+        },
+        "faults": Fault::ALL.map(Fault::name),
+        "series": summary.series.iter().map(|series| json!({
+            "site": series.key.node.site.as_str(),
+            "zone": series.zone.as_ref().map(measure::Slug::as_str),
+            "node": series.key.node.node.as_str(),
+            "position": series.key.position.as_str(),
+            "quantity": series.key.quantity.name(),
+            "unit": series.key.quantity.ucum(),
+            "rows": series.rows,
+            "faults": series.faults,
+            "first": instant(series.first),
+            "last": instant(series.last),
+        })).collect::<Vec<_>>(),
+        "gaps": summary.gaps.iter().map(|gap| json!({
+            "site": gap.node.site.as_str(),
+            "node": gap.node.node.as_str(),
+            "flash": gap.flash.to_string(),
+            "first_sequence": gap.range.first.0,
+            "last_sequence": gap.range.last.0,
+            "reason": gap.reason.name(),
+            "told": instant(gap.at),
+        })).collect::<Vec<_>>(),
+    })
+}
+
+fn quantity(quantity: Quantity) -> Value {
+    let (low, high) = quantity.range();
+    let unit = |steps| measure::Scaled(steps).to_f64(quantity);
+    json!({
+        "name": quantity.name(),
+        "unit": quantity.ucum(),
+        "unit_system": "UCUM",
+        "decimals": quantity.decimals(),
+        "gross_range": [unit(low), unit(high)],
+    })
+}
