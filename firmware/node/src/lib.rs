@@ -10,8 +10,8 @@
 //!     // Sampling goes on whether there is a link or not.
 //!     match schedule.poll(now, &mut probes) {                    // probes: &mut [&mut dyn Probe]
 //!         Step::Wait(until) => {}
-//!         Step::Round(round) => {
-//!             let recorded = node.record(round.at, &round.readings, Origin::Live).await?;
+//!         Step::Round { at, readings } => {
+//!             let recorded = node.record(at, &readings, Origin::Live).await?;
 //!             // recorded.first, .count, .uptime: the ledger, after the flash has it
 //!         }
 //!     }
@@ -32,3 +32,53 @@
 //!     // or until a message or the end of the connection comes.
 //! }
 //! ```
+//!
+//! A future of the node runs to its end: one that is dropped halfway leaves the flash in the middle, and
+//! the node must be opened again.
+//!
+//! # Limits
+//!
+//! | what | limit | what happens there |
+//! |---|---|---|
+//! | [`wire::CHANNELS_MAX`] | 32 channels, 32 readings in a round | refused |
+//! | [`PROBES_MAX`] | 16 probes | those beyond are left alone |
+//! | [`FRAMES_IN_FLIGHT_MAX`] | 8 frames without an acknowledgement | the next one waits |
+//! | [`BACKLOG_IN_FLIGHT_MAX`] | 4 of them backlog | the rest is kept for fresh readings |
+//! | [`FRESH_READINGS_MAX`] | 64 readings kept in memory to be sent first | older ones are sent from flash |
+//! | [`FREED_RANGES_MAX`] | 16 ranges acknowledged out of order | the smallest is forgotten and sent again |
+//! | [`GAPS_MAX`] | 16 gaps not acknowledged | two neighbours become one |
+//! | [`ANSWERS_MAX`] | 4 answers to commands waiting | the oldest is dropped; the gateway asks again |
+//! | the ring | its pages | the oldest readings are dropped, and the gap is reported |
+//!
+//! # Memory
+//!
+//! A node for 32 pages of ring takes less than 8 KiB ([`Node`] has the number, a test holds it), no heap,
+//! and buffers of the board's choice: [`wire::BIRTH_BYTES_MAX`] bytes are enough for any message.
+#![no_std]
+#![forbid(unsafe_code)]
+
+#[cfg(test)]
+extern crate std;
+
+mod clock;
+mod config;
+mod entry;
+mod error;
+mod flight;
+mod hear;
+mod node;
+mod outbox;
+mod ranges;
+mod recover;
+mod say;
+mod schedule;
+mod select;
+
+pub use config::{Config, IDENTITY_PAGES, INTERVAL_MS_MAX, INTERVAL_MS_MIN, Layout};
+pub use entry::{ENTRY_BYTES_MAX, ring_bytes};
+pub use error::Error;
+pub use flight::{BACKLOG_IN_FLIGHT_MAX, FRAMES_IN_FLIGHT_MAX, RESEND_JITTER_MS, RESEND_MS};
+pub use node::{ANSWERS_MAX, Action, FRESH_READINGS_MAX, Node, Origin, Publish, QOS, Recorded};
+pub use outbox::SEQUENCES_RESERVED;
+pub use ranges::{FREED_RANGES_MAX, GAPS_MAX};
+pub use schedule::{PROBES_MAX, RoundReadings, Schedule, Step};
