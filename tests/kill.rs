@@ -7,7 +7,6 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     net::SocketAddr,
     path::PathBuf,
     process::ExitCode,
@@ -19,8 +18,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use fastrand::Rng;
 use harness::{
-    Gateway, Image, ImageSettings, Ledger, Mosquitto, Settings, Verdict, binary, export, free_port,
-    run,
+    Gateway, Image, ImageSettings, Ledger, Mosquitto, Settings, Verdict, Works, export, free_port,
 };
 
 /// Kills gateway, image and broker at random and counts what was lost or doubled.
@@ -125,48 +123,15 @@ struct Plant {
     ledger: Arc<Mutex<Ledger>>,
 }
 
-const PLAN: &str = r#"
-[[site]]
-id = "works"
-names = { zh = "试验场", en = "Proving ground" }
-position = { latitude = 29.15, longitude = 107.10 }
-time_zone = "Asia/Shanghai"
-
-[[zone]]
-site = "works"
-id = "house"
-names = { zh = "棚", en = "House" }
-kind = "house"
-"#;
-
 impl Plant {
     fn build(folder: PathBuf, elf: Option<PathBuf>) -> Result<Self> {
-        let data = folder.join("data");
-        let plan = folder.join("plan.toml");
-        fs::write(&plan, PLAN)?;
-        let miaopu = binary()?;
-        let miaopu = || std::process::Command::new(&miaopu);
-        run(miaopu().args(["apply", "--data"]).arg(&data).arg(&plan))?;
-        let line = run(miaopu()
-            .args(["node", "add", "--site", "works", "--node", "bench", "--zone", "house"])
-            .arg("--data")
-            .arg(&data))?;
-        let credentials = folder.join("credentials");
-        fs::write(&credentials, line)?;
-        let loopback = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        let mqtt = loopback(free_port()?);
-        let image_settings = ImageSettings {
-            mqtt,
-            credentials,
-            flash: folder.join("flash.img"),
-            qmp: folder.join("qmp.sock"),
-            interval_ms: INTERVAL_MS,
-            elf,
-            log: folder.join("image.log"),
-        };
+        let works = Works::build(&folder)?;
+        let mqtt = SocketAddr::from(([127, 0, 0, 1], free_port()?));
+        let settings = works.settings(mqtt);
+        let image_settings = ImageSettings { elf, ..works.image(mqtt, INTERVAL_MS) };
         Ok(Self {
             folder,
-            settings: Settings { data, http: loopback(0), mqtt, outside: false },
+            settings,
             image_settings,
             gateway: None,
             image: None,
@@ -251,15 +216,14 @@ impl Plant {
         self.kill(Target::Image)?;
         let exported = export(&self.settings.data, &self.folder.join("export.csv"), "bench")?;
         let verdict = self.snapshot().judge(&exported.rows);
-        Ok(Verdict { unsaid: verdict.unsaid, doubled: verdict.doubled.max(drained.doubled), ..drained })
+        Ok(Verdict {
+            unsaid: verdict.unsaid,
+            doubled: verdict.doubled.max(drained.doubled),
+            ..drained
+        })
     }
 
     fn snapshot(&self) -> Ledger {
-        let ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        Ledger {
-            entries: ledger.entries.clone(),
-            channels: ledger.channels.clone(),
-            garbled: ledger.garbled.clone(),
-        }
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

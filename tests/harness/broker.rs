@@ -21,8 +21,7 @@ impl Mosquitto {
     /// Starts it on `address` with nothing but a listener that lets everyone in.
     pub fn start(folder: &Path, address: SocketAddr) -> Result<Self> {
         let config = folder.join("mosquitto.conf");
-        let text =
-            format!("listener {} {}\nallow_anonymous true\n", address.port(), address.ip());
+        let text = format!("listener {} {}\nallow_anonymous true\n", address.port(), address.ip());
         fs::write(&config, text)?;
         let program = if Path::new("/usr/sbin/mosquitto").is_file() {
             "/usr/sbin/mosquitto"

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write as _},
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -60,7 +60,8 @@ impl Gateway {
             .stderr(log)
             .spawn()
             .context("cannot start the gateway")?;
-        match ready(&mut child) {
+        let said = File::options().create(true).append(true).open(folder.join("gateway.out"))?;
+        match ready(&mut child, said) {
             Ok((http, mqtt)) => Ok(Self { child, http, mqtt }),
             Err(error) => {
                 child.kill().and_then(|()| child.wait()).context("cannot end the gateway")?;
@@ -95,14 +96,16 @@ impl Drop for Gateway {
     }
 }
 
-/// Waits for the line `ready http=ADDR mqtt=ADDR`.
-fn ready(child: &mut Child) -> Result<(SocketAddr, SocketAddr)> {
+/// Waits for the line `ready http=ADDR mqtt=ADDR`; everything it says is kept in `said`.
+fn ready(child: &mut Child, mut said: File) -> Result<(SocketAddr, SocketAddr)> {
     let output = child.stdout.take().context("the gateway's output is piped")?;
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
-            if tell.send(line).is_err() {
-                // Nobody asks any more; the pipe is read on so that the gateway never blocks.
+            // The pipe is read on when nobody asks any more, so that the gateway never blocks.
+            let kept = writeln!(said, "{line}");
+            if tell.send(line).is_err() && kept.is_err() {
+                return;
             }
         }
     });

@@ -22,7 +22,7 @@ pub struct Entry {
 }
 
 /// Everything that an image said, over all its boots.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Ledger {
     /// The readings, in the order in which they were said.
     pub entries: Vec<Entry>,
@@ -170,7 +170,8 @@ mod tests {
     fn what_is_missing_or_different_is_lost_and_what_stands_twice_is_doubled() {
         let verdict = ledger().judge(&[row(1, Ok(23_501))]);
         assert_eq!((verdict.kept, verdict.lost, verdict.doubled), (0, 2, 0));
-        let rows = [row(1, Ok(23_500)), row(1, Ok(23_500)), row(2, Err("not_present")), row(3, Ok(1))];
+        let rows =
+            [row(1, Ok(23_500)), row(1, Ok(23_500)), row(2, Err("not_present")), row(3, Ok(1))];
         let verdict = ledger().judge(&rows);
         assert_eq!((verdict.kept, verdict.lost, verdict.doubled, verdict.unsaid), (2, 0, 1, 1));
     }

@@ -6,13 +6,17 @@
 mod broker;
 mod export;
 mod gateway;
+mod http;
 mod image;
 mod ledger;
 mod process;
+mod works;
 
 pub use broker::Mosquitto;
 pub use export::{Exported, Row, export};
 pub use gateway::{Gateway, Settings};
+pub use http::Client;
 pub use image::{Image, ImageSettings, Qmp};
 pub use ledger::{Entry, Ledger, Verdict};
 pub use process::{binary, free_port, repository, run, wait_for};
+pub use works::Works;

@@ -33,21 +33,11 @@ use std::collections::BTreeSet;
 
 use measure::{NodeKey, Slug};
 use nursery::{NodePlacement, Profile, Site, Zone};
+use registry::Plan;
 use serde::Deserialize;
 use toml::{Table, Value};
 
 use crate::config::Fault;
-
-/// What a plan says; its references are checked by [`parse`] as far as the plan itself goes.
-#[derive(Debug, Default, PartialEq)]
-pub(crate) struct Plan {
-    /// The sites.
-    pub(crate) sites: Vec<Site>,
-    /// The zones.
-    pub(crate) zones: Vec<Zone>,
-    /// Which zone each node stands in.
-    pub(crate) nodes: Vec<NodePlacement>,
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -125,7 +115,7 @@ pub(crate) fn parse(
     Ok(Plan {
         sites: sites.into_iter().map(|(_, site)| site).collect(),
         zones: zones.into_iter().map(|(_, zone)| zone).collect(),
-        nodes: nodes.into_iter().map(|(_, node)| place(node)).collect(),
+        placements: nodes.into_iter().map(|(_, node)| place(node)).collect(),
     })
 }
 
@@ -238,7 +228,7 @@ zone = "house-1"
     #[test]
     fn a_plan_names_sites_zones_and_nodes() {
         let plan = parse(PLAN, &[], &Existing::default()).unwrap();
-        assert_eq!((plan.sites.len(), plan.zones.len(), plan.nodes.len()), (1, 1, 1));
+        assert_eq!((plan.sites.len(), plan.zones.len(), plan.placements.len()), (1, 1, 1));
     }
 
     #[test]
@@ -275,6 +265,6 @@ zone = "house-1"
             sites: BTreeSet::from([slug("a")]),
             zones: BTreeSet::from([(slug("a"), slug("z"))]),
         };
-        assert_eq!(parse(only_node, &[], &existing).unwrap().nodes.len(), 1);
+        assert_eq!(parse(only_node, &[], &existing).unwrap().placements.len(), 1);
     }
 }

@@ -233,7 +233,7 @@ fn write_series(
         summary.rows += 1;
         summary.faults += u64::from(sample.reading.is_err());
         summary.last = sample.time;
-        if summary.rows % ROWS_A_REPORT == 0 {
+        if summary.rows.is_multiple_of(ROWS_A_REPORT) {
             report(summary.rows);
         }
         ControlFlow::Continue(())

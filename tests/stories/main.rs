@@ -1,0 +1,45 @@
+//! The stories: what a person would see, told through real parts. One file a story.
+#![expect(clippy::disallowed_methods, reason = "a story runs on the wall clock")]
+#![expect(clippy::indexing_slicing, reason = "an absent key of JSON reads as null")]
+
+mod demonstration;
+mod hostile;
+mod hot_house;
+mod page;
+
+use std::{process::ExitCode, time::Instant};
+
+use anyhow::Result;
+
+/// A story and its name, which is a claim.
+type Story = (&'static str, fn() -> Result<()>);
+
+const STORIES: [Story; 3] = [
+    ("a_hot_bench_reaches_a_person_who_acknowledges_it", hot_house::tell),
+    ("garbage_and_strangers_are_refused_and_the_flow_goes_on", hostile::tell),
+    ("the_demonstration_raises_and_clears_one_alarm", demonstration::tell),
+];
+
+fn main() -> ExitCode {
+    let asked_for: Vec<String> = std::env::args().skip(1).collect();
+    let (mut passed, mut failed) = (0, 0);
+    for (name, tell) in STORIES {
+        if !asked_for.is_empty() && !asked_for.iter().any(|part| name.contains(part.as_str())) {
+            continue;
+        }
+        let began = Instant::now();
+        match tell() {
+            Ok(()) => {
+                passed += 1;
+                println!("story {name} ... ok, {} s", began.elapsed().as_secs());
+            }
+            Err(error) => {
+                failed += 1;
+                println!("story {name} ... FAILED, {} s", began.elapsed().as_secs());
+                println!("  {error:#}");
+            }
+        }
+    }
+    println!("stories: {passed} passed, {failed} failed");
+    if failed == 0 && passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
