@@ -151,3 +151,31 @@ pub mod steps_option {
         Ok(Option::<i32>::deserialize(deserializer)?.map(Scaled))
     }
 }
+
+/// An optional [`measure::Fault`] as its name, or null.
+pub mod fault_option {
+    use measure::Fault;
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer, de::Error as _};
+
+    /// Writes the name, or null.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(
+        fault: &Option<Fault>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        fault.map(Fault::name).serialize(serializer)
+    }
+
+    /// Reads a name, or null.
+    ///
+    /// # Errors
+    /// Those of the deserializer, and a name that is no fault.
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Fault>, D::Error> {
+        let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+        text.parse().map(Some).map_err(|error| D::Error::custom(format_args!("`{text}`: {error}")))
+    }
+}

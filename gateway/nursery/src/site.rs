@@ -117,6 +117,10 @@ impl From<Longitude> for f64 {
 pub struct TimeOfDay(u16);
 
 impl TimeOfDay {
+    /// 00:00.
+    pub const MIDNIGHT: Self = Self(0);
+    /// 24:00.
+    pub const END: Self = Self(Self::MINUTES);
     /// The minutes of a whole day.
     const MINUTES: u16 = 24 * 60;
 

@@ -1,0 +1,207 @@
+//! The rules that a zone's stage and a person's overrides make.
+
+use measure::{Quantity, Scaled};
+use nursery::{Band, Day, LimitOverride, Period, Severity, Side, Site, Stage, Zone};
+
+use crate::{
+    Bound, ChannelId, ChannelRules, DayClock, Level, REOPEN_MS_DEFAULT, Rule, RuleId, RuleKind,
+    STALE_MS_MIN, Threshold, Trip, ZoneRules,
+};
+
+/// For how many milliseconds a limit of the climate must be broken.
+pub const ON_DELAY_MS_DEFAULT: u32 = 600_000;
+/// For how many milliseconds a value must be back.
+pub const OFF_DELAY_MS_DEFAULT: u32 = 600_000;
+/// After how many milliseconds of silence or faults people are woken (our proposal, class G).
+const BLIND_MS: u32 = 1_800_000;
+/// For how many milliseconds readings must be faults before that is an alarm (class G).
+const FAULT_MS: u32 = 120_000;
+
+/// A channel that stands in a zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ZoneChannel {
+    /// Which channel.
+    pub id: ChannelId,
+    /// What it measures.
+    pub quantity: Quantity,
+    /// How often it reports, in milliseconds, where its node says so; else as the zone expects.
+    pub expected_interval_ms: Option<u32>,
+}
+
+/// Returns the rules of a zone: for each of its channels one of silence, one of faults, and one of
+/// the limits that the stage's bands and the zone's overrides give its quantity.
+///
+/// A band's alarm limit makes a level of severity high that needs [`ON_DELAY_MS_DEFAULT`]; outside
+/// the target alone nothing is raised. A limit whose source is weak wakes nobody
+/// ([`nursery::SourceClass::needs_confirmation`]). An override replaces the level of its side and
+/// severity in its period, and wakes; a critical one needs no delay unless it names one.
+///
+/// No rule is made of a band for the daily light integral, which only a finished day can break,
+/// and no lower limit of light outside of lamp hours, when darkness is as it should be.
+pub fn rules_for(
+    site: &Site,
+    zone: &Zone,
+    stage: Option<&Stage>,
+    channels: &[ZoneChannel],
+) -> ZoneRules {
+    let light = match zone.day {
+        Day::MeasuredLight { quantity, .. } => {
+            let mut lights = channels.iter().filter(|channel| channel.quantity == quantity);
+            lights.next().map(|channel| channel.id)
+        }
+        Day::Sun | Day::Lamp { .. } => None,
+    };
+    let bands = stage.map_or(&[][..], |stage| &stage.bands);
+    let channel_rules = |channel: &ZoneChannel| {
+        let interval_ms = channel.expected_interval_ms.unwrap_or(zone.expected_interval_ms);
+        let id = |number| RuleId { channel: channel.id, number };
+        let mut rules = vec![
+            blind(id(RuleId::STALE), RuleKind::Stale, interval_ms),
+            blind(id(RuleId::FAULT), RuleKind::Fault, interval_ms),
+        ];
+        let levels = limits(channel.quantity, bands, zone);
+        if !levels.is_empty() {
+            let kind = RuleKind::Limit;
+            let reopen_ms = REOPEN_MS_DEFAULT;
+            rules.insert(0, Rule { id: id(RuleId::LIMIT), kind, levels, reopen_ms });
+        }
+        ChannelRules {
+            channel: channel.id,
+            quantity: channel.quantity,
+            expected_interval_ms: interval_ms,
+            rules,
+        }
+    };
+    ZoneRules {
+        zone: zone.id.clone(),
+        clock: DayClock { site: site.clone(), day: zone.day.clone(), light },
+        channels: channels.iter().map(channel_rules).collect(),
+    }
+}
+
+/// Returns the rule about a channel that is silent, or gives faults.
+fn blind(id: RuleId, kind: RuleKind, interval_ms: u32) -> Rule {
+    let gap_ms = i64::from(interval_ms) * crate::INTERVALS_UNTIL_GAP;
+    let stale_ms = u32::try_from(gap_ms.max(STALE_MS_MIN)).unwrap_or(u32::MAX);
+    let trip = |wakes| match kind {
+        RuleKind::Stale => Trip::Silence { wakes },
+        RuleKind::Fault | RuleKind::Limit => Trip::Fault { wakes },
+    };
+    let first_ms = if kind == RuleKind::Stale { stale_ms } else { FAULT_MS };
+    let level = |severity, wakes, on_delay_ms| Level {
+        severity,
+        trip: trip(wakes),
+        on_delay_ms,
+        off_delay_ms: 0,
+    };
+    let levels = vec![
+        level(Severity::Medium, false, first_ms),
+        level(Severity::High, true, BLIND_MS.max(first_ms)),
+    ];
+    Rule { id, kind, levels, reopen_ms: REOPEN_MS_DEFAULT }
+}
+
+/// Returns the levels of a quantity's limits.
+fn limits(quantity: Quantity, bands: &[Band], zone: &Zone) -> Vec<Level> {
+    let mut levels = Vec::new();
+    for severity in Severity::ALL {
+        for side in [Side::Low, Side::High] {
+            levels.extend(level(quantity, side, severity, bands, zone));
+        }
+    }
+    levels
+}
+
+fn level(
+    quantity: Quantity,
+    side: Side,
+    severity: Severity,
+    bands: &[Band],
+    zone: &Zone,
+) -> Option<Level> {
+    let set = |period: Period| {
+        zone.overrides.iter().find(|it| {
+            (it.quantity, it.side, it.severity) == (quantity, side, severity)
+                && it.period.overlaps(period)
+        })
+    };
+    let (set_day, set_night) = (set(Period::Day), set(Period::Night));
+    let bound = |period: Period, set: Option<&LimitOverride>| match set {
+        Some(set) => set.limit.map(|limit| of_person(limit, set)),
+        None if severity == Severity::High => of_profile(quantity, side, period, bands, zone),
+        None => None,
+    };
+    let (day, night) = (bound(Period::Day, set_day), bound(Period::Night, set_night));
+    if day.is_none() && night.is_none() {
+        return None;
+    }
+    let named = |read: fn(&LimitOverride) -> Option<u32>| {
+        set_day.and_then(read).or(set_night.and_then(read))
+    };
+    let set_deadband = |set: Option<&LimitOverride>| set.and_then(|set| set.deadband);
+    let deadband = set_deadband(set_day)
+        .or(set_deadband(set_night))
+        .unwrap_or_else(|| deadband(quantity, bands, day.as_ref().or(night.as_ref())));
+    let on_delay_default = if severity == Severity::Critical { 0 } else { ON_DELAY_MS_DEFAULT };
+    Some(Level {
+        severity,
+        trip: Trip::Limit(Threshold { side, day, night, deadband }),
+        on_delay_ms: named(|set| set.on_delay_ms).unwrap_or(on_delay_default),
+        off_delay_ms: named(|set| set.off_delay_ms).unwrap_or(OFF_DELAY_MS_DEFAULT),
+    })
+}
+
+fn of_person(limit: Scaled, set: &LimitOverride) -> Bound {
+    Bound { limit, wakes: true, class: None, sources: Vec::new(), reason: Some(set.reason.clone()) }
+}
+
+fn of_profile(
+    quantity: Quantity,
+    side: Side,
+    period: Period,
+    bands: &[Band],
+    zone: &Zone,
+) -> Option<Bound> {
+    if quantity == Quantity::DailyLightIntegral {
+        return None;
+    }
+    let is_light = matches!(quantity, Quantity::Illuminance | Quantity::Ppfd);
+    let by_lamp = matches!(zone.day, Day::Lamp { .. });
+    if is_light && side == Side::Low && !(by_lamp && period == Period::Day) {
+        return None;
+    }
+    let of = |wanted: Period| {
+        bands.iter().find(|band| band.quantity == quantity && band.period == wanted)
+    };
+    let band = of(period).or_else(|| of(Period::All))?;
+    let limit = match side {
+        Side::Low => band.alarm.lo(),
+        Side::High => band.alarm.hi(),
+    }?;
+    let class = band.alarm_class?;
+    let wakes = !class.needs_confirmation();
+    Some(Bound { limit, wakes, class: Some(class), sources: band.sources.clone(), reason: None })
+}
+
+/// Returns how far back inside a limit a value must be, after the project's IoT study: 0.5 °C,
+/// 3 %RH, 50 ppm, 0.05 kPa, and 5 % of the span of the limits of any other quantity.
+fn deadband(quantity: Quantity, bands: &[Band], bound: Option<&Bound>) -> Scaled {
+    let units = match quantity {
+        Quantity::AirTemperature | Quantity::SubstrateTemperature | Quantity::WaterTemperature => {
+            0.5
+        }
+        Quantity::RelativeHumidity => 3.0,
+        Quantity::Co2 => 50.0,
+        Quantity::VapourPressureDeficit => 0.05,
+        _ => {
+            let span = bands.iter().filter(|band| band.quantity == quantity).find_map(|band| {
+                let ends = |limits: nursery::Limits| Some(limits.hi()?.0 - limits.lo()?.0);
+                ends(band.alarm).or(ends(band.target))
+            });
+            // Where neither pair of limits is closed, the limit itself stands for the span.
+            let span = span.or(bound.map(|bound| bound.limit.0.abs())).unwrap_or(0);
+            return Scaled(span / 20);
+        }
+    };
+    Scaled((units * f64::from(quantity.steps_per_unit())).round() as i32)
+}
