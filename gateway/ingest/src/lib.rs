@@ -1,1 +1,158 @@
-//! Placeholder until the room is built.
+//! The MQTT session to batches of samples: acknowledges only what is durable.
+//!
+//! One task polls the broker ([`link`](self)), one gathers messages into batches, sorts them, commits
+//! them and acknowledges them. A message goes: broker, inbox, decoded, dated, committed, acknowledged
+//! to the broker, acknowledged to its node by the sequences that are on disk. A node keeps what was
+//! not named to it, so a crash at any point between loses nothing, and what then comes twice is
+//! dropped by the store.
+//!
+//! The embedded broker and an outside one are the same to it. It judges no value and knows no zone.
+//!
+//! # Limits
+//!
+//! | what | limit | what happens there |
+//! |---|---|---|
+//! | [`RECEIVE_MAX`] | 1024 messages on the way from the broker | the broker holds the next ones |
+//! | [`INBOX_MESSAGES_MAX`] | 2048 messages waiting for the store | turned away; the node sends again |
+//! | [`PACKET_BYTES_MAX`] | 32 KiB in a packet | the broker keeps larger ones back |
+//! | [`MESSAGES_PER_COMMIT_MAX`] | 128 messages in a commit | the next ones are in the next |
+//! | [`LINGER_MAX`] | 50 ms from the first message of a batch to its commit | shorter by configuration |
+//! | [`EVENTS_MAX`] | 1024 events for a slow reader | the oldest are gone, the reader is told |
+//! | [`DEAD_LETTERS_PER_BATCH_MAX`] | 16 dead letters in a batch | counted, not kept |
+
+mod commit;
+mod dating;
+mod intake;
+mod link;
+mod ports;
+mod quiet;
+mod ranges;
+mod stage;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use store::Store;
+use tokio_util::sync::CancellationToken;
+
+pub use dating::FUTURE_MAX_MS;
+pub use link::{
+    FILTERS, INBOX_MESSAGES_MAX, KEEP_ALIVE, PACKET_BYTES_MAX, RECEIVE_MAX, SESSION_EXPIRY_S,
+};
+pub use ports::{
+    Clock, Count, Counters, DEAD_LETTERS_PER_BATCH_MAX, DeadLetter, DeadLetters, Directory,
+    EVENTS_MAX, Health, Link, NodeEvent, NodeState, Nodes, Outlets, PortError, Presence, Storage,
+};
+pub use stage::{LINGER_MAX, MESSAGES_PER_COMMIT_MAX};
+
+/// The client id that the gateway has with a broker where none is configured.
+pub const CLIENT_ID: &str = "miaopu-gateway-ingest";
+
+/// Which broker, and who we are there.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The broker's name or address.
+    pub host: String,
+    /// The broker's port.
+    pub port: u16,
+    /// Our client id: the same at every start, because the broker keeps our session by it, and
+    /// another one for each gateway of a broker.
+    pub client_id: String,
+    /// Our account; `None` at a broker that asks for none.
+    pub account: Option<Account>,
+    /// How long a batch waits for more messages after its first one, at most [`LINGER_MAX`]. Fewer
+    /// and larger commits spare an SD card.
+    pub linger: Duration,
+}
+
+impl Config {
+    /// Returns the configuration for a broker at this address with this account.
+    pub fn new(host: impl Into<String>, port: u16, account: Option<Account>) -> Self {
+        Self {
+            host: host.into(),
+            port,
+            client_id: CLIENT_ID.to_owned(),
+            account,
+            linger: Duration::from_millis(20),
+        }
+    }
+}
+
+/// An account at a broker.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// The user name.
+    pub username: String,
+    /// The password.
+    pub password: Secret,
+}
+
+/// A text that is never printed.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Hides a text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// The rooms that ingest works with.
+#[derive(Clone)]
+pub struct Ports {
+    /// Where samples are kept.
+    pub store: Arc<dyn Store>,
+    /// Where births are kept.
+    pub directory: Arc<dyn Directory>,
+    /// Where goes what can't be understood.
+    pub dead_letters: Arc<dyn DeadLetters>,
+    /// The gateway's clock.
+    pub clock: Clock,
+}
+
+/// Why ingest ended before it was told to.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The births could not be read.
+    #[error("cannot read the births of the nodes")]
+    Directory(#[source] PortError),
+    /// A room around it panicked.
+    #[error("a step between broker and store panicked")]
+    Panicked(#[source] tokio::task::JoinError),
+}
+
+/// Takes messages from the broker into the store until it is told to stop.
+///
+/// When stopped it finishes the batch at hand and takes leave of the broker. A broker that can't be
+/// reached and a store that fails are no errors: both are tried again for as long as it takes, and
+/// [`Outlets::health`] says so.
+///
+/// # Errors
+/// `Error` where the births can't be read at the start, or where a port panics.
+pub async fn run(
+    config: Config,
+    ports: Ports,
+    outlets: Arc<Outlets>,
+    stop: CancellationToken,
+) -> Result<(), Error> {
+    let (session, gate, arrivals) =
+        link::open(&config, Arc::clone(&outlets), Arc::clone(&ports.clock));
+    let stage = stage::Stage::new(&config, ports, outlets, gate).await?;
+    let hang_up = CancellationToken::new();
+    let polling = tokio::spawn(session.run(hang_up.clone()));
+    let result = stage.run(arrivals, stop).await;
+    hang_up.cancel();
+    polling.await.map_err(Error::Panicked)?;
+    result
+}

@@ -1,0 +1,255 @@
+//! Frames into the store, and from there into acknowledgements.
+//!
+//! Synchronous, and runs where it may block. All frames of a batch go in one commit. Where the store
+//! refuses because of one node (too many series, no free time), every node of the batch is committed
+//! alone, so that only that one waits.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use measure::{FlashId, NodeKey, Quality, SequenceRange, Timestamp, Uptime};
+use store::{
+    Batch, Committed, Error, Gap, GapReason, Incoming, Origin, Part, Position, Sample, SeriesId,
+    SeriesKey, Store,
+};
+use tracing::warn;
+use wire::{Ack, Body, Channel, Sampled};
+
+use crate::dating;
+use crate::intake::Frame;
+use crate::ports::Counters;
+use crate::ranges;
+
+pub(crate) struct Committer {
+    store: Arc<dyn Store>,
+    counters: Arc<Counters>,
+    /// Bounded by the series that the store takes.
+    series: HashMap<SeriesKey, SeriesId>,
+}
+
+/// What is on disk now.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    /// Where the journal stands; `None` where nothing was committed.
+    pub(crate) position: Option<Position>,
+    /// What can be acknowledged, by node and flash.
+    pub(crate) units: Vec<Acknowledgeable>,
+}
+
+/// Sequences of one flash that are on disk.
+#[derive(Debug)]
+pub(crate) struct Acknowledgeable {
+    pub(crate) node: NodeKey,
+    flash: FlashId,
+    ranges: Vec<SequenceRange>,
+    echo: Uptime,
+}
+
+impl Acknowledgeable {
+    /// Returns the acknowledgements, with the gateway's time.
+    pub(crate) fn acks(self, utc: Timestamp) -> Vec<Ack> {
+        ranges::acknowledge(self.flash, self.ranges, utc, self.echo)
+    }
+}
+
+/// Everything of one flash in a batch.
+#[derive(Default)]
+struct Unit {
+    samples: Vec<Incoming>,
+    gaps: Vec<Gap>,
+    ranges: Vec<SequenceRange>,
+    echo: Uptime,
+}
+
+type Units = BTreeMap<(NodeKey, FlashId), Unit>;
+
+impl Committer {
+    pub(crate) fn new(store: Arc<dyn Store>, counters: Arc<Counters>) -> Self {
+        Self { store, counters, series: HashMap::new() }
+    }
+
+    /// Commits frames; what it returns is on disk.
+    ///
+    /// # Errors
+    /// What the store says, unless one node alone is the cause. The same frames may be given again:
+    /// what was committed before is a repeat then.
+    pub(crate) fn commit(&mut self, frames: &[Frame]) -> Result<Kept, Error> {
+        let mut units = Units::new();
+        for frame in frames {
+            match self.add(frame, &mut units) {
+                Err(error) if is_about_one_node(&error) => self.refuse(&frame.node, &error),
+                other => other?,
+            }
+        }
+        if units.is_empty() {
+            return Ok(Kept::default());
+        }
+        let whole = Batch { parts: units.iter().flat_map(|(of, unit)| unit.parts(of)).collect() };
+        match self.store.commit(&whole) {
+            Ok(committed) => {
+                self.count(&committed);
+                let position = Some(committed.position);
+                let units = units.into_iter().map(|(of, unit)| unit.acknowledge(of)).collect();
+                Ok(Kept { position, units })
+            }
+            Err(error) if is_about_one_node(&error) => self.commit_each(units),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn commit_each(&mut self, units: Units) -> Result<Kept, Error> {
+        let mut kept = Kept::default();
+        for (of, unit) in units {
+            match self.store.commit(&Batch { parts: unit.parts(&of).collect() }) {
+                Ok(committed) => {
+                    self.count(&committed);
+                    kept.position = Some(committed.position);
+                    kept.units.push(unit.acknowledge(of));
+                }
+                Err(error) if is_about_one_node(&error) => self.refuse(&of.0, &error),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(kept)
+    }
+
+    fn count(&self, committed: &Committed) {
+        self.counters.commits.add(1);
+        self.counters.kept.add(committed.kept);
+        self.counters.repeated.add(committed.repeated);
+    }
+
+    /// The node is not acknowledged and comes again at its own pace, so each time may have a line.
+    fn refuse(&self, node: &NodeKey, error: &Error) {
+        self.counters.refused.add(1);
+        warn!(%node, %error, "The store refuses readings of a node; the node keeps them.");
+    }
+
+    fn add(&mut self, frame: &Frame, units: &mut Units) -> Result<(), Error> {
+        let (mut samples, mut ranges, mut gaps) = (Vec::new(), Vec::new(), Vec::new());
+        match &frame.data.body {
+            Body::Readings { first, readings, .. } => {
+                let channels = self.channels(frame, readings)?;
+                for (sampled, nth) in readings.iter().zip(0..) {
+                    let sequence = measure::Sequence(first.0.saturating_add(nth));
+                    if let Some(series) =
+                        channels.get(usize::from(sampled.channel)).copied().flatten()
+                    {
+                        samples.push(Incoming { sequence, sample: sample(frame, sampled, series) });
+                    } else if frame.is_withheld {
+                        continue;
+                    }
+                    ranges.push(SequenceRange { first: sequence, last: sequence });
+                }
+            }
+            Body::Gap { range, reason } => {
+                ranges.push(*range);
+                gaps.push(Gap {
+                    node: frame.node.clone(),
+                    flash: frame.data.flash,
+                    range: *range,
+                    reason: gap_reason(*reason),
+                    at: frame.received,
+                });
+            }
+            Body::Answer { .. } => return Ok(()),
+        }
+        let unit = units.entry((frame.node.clone(), frame.data.flash)).or_default();
+        unit.samples.append(&mut samples);
+        unit.gaps.append(&mut gaps);
+        unit.ranges.append(&mut ranges);
+        unit.echo = frame.data.sent;
+        Ok(())
+    }
+
+    /// Returns the series of each channel that occurs in the readings.
+    fn channels(
+        &mut self,
+        frame: &Frame,
+        readings: &[Sampled],
+    ) -> Result<Vec<Option<SeriesId>>, Error> {
+        let mut series = vec![None; frame.birth.channels.len()];
+        for sampled in readings {
+            let index = usize::from(sampled.channel);
+            if let (Some(slot @ None), Some(channel)) =
+                (series.get_mut(index), frame.birth.channels.get(index))
+            {
+                *slot = Some(self.series(&frame.node, channel)?);
+            }
+        }
+        Ok(series)
+    }
+
+    fn series(&mut self, node: &NodeKey, channel: &Channel) -> Result<SeriesId, Error> {
+        let key = SeriesKey {
+            node: node.clone(),
+            position: channel.position.clone(),
+            quantity: channel.quantity,
+        };
+        if let Some(&id) = self.series.get(&key) {
+            return Ok(id);
+        }
+        let id = self.store.series_id(&key)?;
+        self.series.insert(key, id);
+        Ok(id)
+    }
+}
+
+impl Unit {
+    fn parts<'unit>(
+        &'unit self,
+        (node, flash): &(NodeKey, FlashId),
+    ) -> impl Iterator<Item = Part> + use<'unit> {
+        let readings = (!self.samples.is_empty()).then(|| Part::Readings {
+            origin: Origin::Node { node: node.clone(), flash: *flash },
+            samples: self.samples.clone(),
+        });
+        readings.into_iter().chain(self.gaps.iter().cloned().map(Part::Gap))
+    }
+
+    fn acknowledge(self, (node, flash): (NodeKey, FlashId)) -> Acknowledgeable {
+        Acknowledgeable { node, flash, ranges: self.ranges, echo: self.echo }
+    }
+}
+
+fn sample(frame: &Frame, sampled: &Sampled, series: SeriesId) -> Sample {
+    let (mut boot_utc, mut uncertain, mut marks) = (None, false, measure::Marks::NONE);
+    let mut last = sampled.uptime;
+    if let Body::Readings { boot_utc: utc, uncertain: is_estimate, history, readings, .. } =
+        &frame.data.body
+    {
+        (boot_utc, uncertain) = (*utc, *is_estimate);
+        last = readings.last().map_or(last, |reading| reading.uptime);
+        if *history {
+            marks = measure::Marks::HISTORY;
+        }
+    }
+    let of = dating::Frame {
+        boot: frame.data.boot,
+        sender: frame.birth.boot,
+        sent: frame.data.sent,
+        received: frame.received,
+        boot_utc,
+        uncertain,
+        last,
+    };
+    let (time, dated) = dating::date(&of, sampled.uptime);
+    let quality = if sampled.reading.is_err() { Quality::Missing } else { sampled.quality };
+    Sample { series, time, reading: sampled.reading, quality, marks: marks.with(dated) }
+}
+
+fn gap_reason(reason: wire::GapReason) -> GapReason {
+    match reason {
+        wire::GapReason::RingFull => GapReason::RingFull,
+        wire::GapReason::Unused => GapReason::Unused,
+        wire::GapReason::Corrupt => GapReason::Corrupt,
+    }
+}
+
+/// Returns whether other nodes' readings can be committed all the same.
+fn is_about_one_node(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::TooManySeries { .. } | Error::NoFreeTime { .. } | Error::UnknownSeries(_)
+    )
+}

@@ -1,0 +1,242 @@
+//! What ingest needs of the rooms around it, and what it tells them.
+
+use std::collections::BTreeMap;
+use std::error::Error as StdError;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use measure::{NodeKey, Timestamp};
+use store::Position;
+use tokio::sync::{broadcast, watch};
+use wire::{Birth, Outcome};
+
+/// The most events that wait for a slow reader of [`Outlets::events`]; beyond it the oldest are
+/// gone for that reader, who is told so (`Lagged`) and reads [`Outlets::nodes`] instead.
+pub const EVENTS_MAX: usize = 1_024;
+/// The most dead letters put away with one batch; beyond it they are counted only.
+pub const DEAD_LETTERS_PER_BATCH_MAX: usize = 16;
+
+/// What a room around ingest answers when it cannot do what it was asked.
+pub type PortError = Box<dyn StdError + Send + Sync>;
+
+/// The gateway's clock.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Knows which nodes there are, and keeps the last birth of each. May block on a database.
+pub trait Directory: Send + Sync {
+    /// Returns the last birth of each node that had one. Asked once, at the start.
+    ///
+    /// # Errors
+    /// What the database says; ingest does not start then.
+    fn load(&self) -> Result<Vec<(NodeKey, Birth)>, PortError>;
+
+    /// Keeps births, each in place of the node's earlier one: on disk when this returns.
+    ///
+    /// # Errors
+    /// What the database says; none of the births is acknowledged then, and their nodes come again.
+    fn save(&self, births: &[(NodeKey, Birth)]) -> Result<(), PortError>;
+
+    /// Returns whether the node was added by a person. Asked at every birth.
+    ///
+    /// # Errors
+    /// What the database says; the birth is not acknowledged then.
+    fn is_known(&self, node: &NodeKey) -> Result<bool, PortError>;
+}
+
+/// What could not be understood, as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// The topic, lossily as text where it is none.
+    pub topic: String,
+    /// The payload.
+    pub payload: Vec<u8>,
+    /// Why it was put away.
+    pub reason: String,
+    /// When it was received.
+    pub time: Timestamp,
+}
+
+/// Keeps dead letters, a bounded number of them: the oldest is dropped. May block on a database.
+pub trait DeadLetters: Send + Sync {
+    /// Keeps letters: on disk when this returns.
+    ///
+    /// # Errors
+    /// What the database says; the letters are counted and lost then, the flow goes on.
+    fn put(&self, letters: &[DeadLetter]) -> Result<(), PortError>;
+}
+
+/// Whether a node is connected, as far as births and deaths say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// Nothing was heard since the gateway started.
+    Unknown,
+    /// It was born or sent data.
+    Online,
+    /// Its will was published.
+    Offline,
+}
+
+/// What is known of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeState {
+    /// Its last birth.
+    pub birth: Arc<Birth>,
+    /// When the gateway received that birth; `None` where it is from an earlier run.
+    pub born: Option<Timestamp>,
+    /// Whether it is connected.
+    pub presence: Presence,
+    /// Since when; `None` where nothing was heard since the gateway started.
+    pub since: Option<Timestamp>,
+    /// When anything was last received of it, retained messages aside. Changes without waking the
+    /// watchers.
+    pub heard: Option<Timestamp>,
+}
+
+/// Every node that was ever born, by name.
+pub type Nodes = BTreeMap<NodeKey, NodeState>;
+
+/// What happened to a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NodeEvent {
+    /// It was born: its birth is in [`Outlets::nodes`].
+    Birth {
+        /// The node.
+        node: NodeKey,
+        /// When.
+        at: Timestamp,
+    },
+    /// It is connected, and was not before.
+    Online {
+        /// The node.
+        node: NodeKey,
+        /// When.
+        at: Timestamp,
+    },
+    /// Its connection broke.
+    Offline {
+        /// The node.
+        node: NodeKey,
+        /// When.
+        at: Timestamp,
+    },
+    /// It answered a command.
+    Answer {
+        /// The node.
+        node: NodeKey,
+        /// The id of the command.
+        id: u32,
+        /// What became of it.
+        outcome: Outcome,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// How the session with the broker stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// Not connected yet.
+    Connecting,
+    /// Connected and subscribed.
+    Up,
+    /// The connection broke or was refused; it is tried again.
+    Down {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// How the store answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// The last commit succeeded.
+    Good,
+    /// Commits fail: nothing is acknowledged, the same batch is tried again, and the nodes keep
+    /// their readings.
+    Failing {
+        /// Since when.
+        since: Timestamp,
+        /// What the store says.
+        reason: String,
+        /// Whether it may pass by itself.
+        transient: bool,
+    },
+}
+
+/// How ingest is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// The session with the broker.
+    pub link: Link,
+    /// The store.
+    pub storage: Storage,
+}
+
+/// Where ingest tells what it does. Subscribe before [`run`](crate::run) takes it.
+#[derive(Debug)]
+pub struct Outlets {
+    /// The position of the last commit.
+    pub position: watch::Sender<Position>,
+    /// What is known of every node. Wakes its watchers when a birth or a presence changes.
+    pub nodes: watch::Sender<Nodes>,
+    /// What happens to nodes, as it happens.
+    pub events: broadcast::Sender<NodeEvent>,
+    /// How ingest is.
+    pub health: watch::Sender<Health>,
+    /// What was counted.
+    pub counters: Arc<Counters>,
+}
+
+impl Default for Outlets {
+    fn default() -> Self {
+        Self {
+            position: watch::Sender::new(Position::default()),
+            nodes: watch::Sender::new(Nodes::new()),
+            events: broadcast::Sender::new(EVENTS_MAX),
+            health: watch::Sender::new(Health { link: Link::Connecting, storage: Storage::Good }),
+            counters: Arc::default(),
+        }
+    }
+}
+
+/// What was counted since the start.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Messages received.
+    pub messages: Count,
+    /// Samples that the store newly kept.
+    pub kept: Count,
+    /// Samples that the store had before.
+    pub repeated: Count,
+    /// Commits.
+    pub commits: Count,
+    /// Commits that failed and were tried again.
+    pub commit_failures: Count,
+    /// Acknowledgements sent to nodes.
+    pub acknowledgements: Count,
+    /// Births that nodes were asked for.
+    pub rebirths: Count,
+    /// Messages that were not understood, whether there was room to keep them or not.
+    pub dead_letters: Count,
+    /// Messages refused with a line: an unknown node, a limit of the store.
+    pub refused: Count,
+    /// Messages that found the queue between broker and store full; their nodes send them again.
+    pub overflows: Count,
+    /// Connections made to the broker.
+    pub connections: Count,
+}
+
+/// A counter that only grows.
+#[derive(Debug, Default)]
+pub struct Count(AtomicU64);
+
+impl Count {
+    /// Returns the count.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn add(&self, more: u64) {
+        self.0.fetch_add(more, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,305 @@
+//! Gathers messages into batches and takes each one from the inbox to its acknowledgements.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use measure::NodeKey;
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+use wire::{
+    ACK_BYTES_MAX, Ack, COMMAND_BYTES_MAX, Command, READINGS_MAX, Request, Topic, TopicKind,
+};
+
+use crate::commit::{Committer, Kept};
+use crate::intake::{Arrival, Frame, Intake, Sorted};
+use crate::link::{Delivered, Delivery, Gate};
+use crate::ports::{Clock, NodeState, Nodes, Outlets, Presence, Storage};
+use crate::{Config, Error, Ports};
+
+/// The most messages in one commit; the next ones go into the next.
+pub const MESSAGES_PER_COMMIT_MAX: usize = store::BATCH_SAMPLES_MAX / READINGS_MAX;
+/// The longest that a batch waits for more messages after its first one.
+pub const LINGER_MAX: Duration = Duration::from_millis(50);
+
+/// How often a node may be asked for its birth.
+const REBIRTH_QUIET: Duration = Duration::from_secs(10);
+/// How often the same fault of the same sender may have a line.
+const LOG_QUIET: Duration = Duration::from_secs(60);
+/// How long to wait after a failed commit; doubled until [`COMMIT_RETRY_MAX`].
+const COMMIT_RETRY_MIN: Duration = Duration::from_millis(100);
+/// The longest wait between two tries to commit.
+const COMMIT_RETRY_MAX: Duration = Duration::from_secs(10);
+
+pub(crate) struct Stage {
+    intake: Intake,
+    committer: Committer,
+    outlets: Arc<Outlets>,
+    gate: Gate,
+    clock: Clock,
+    linger: Duration,
+}
+
+/// What is left to do when told to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flow {
+    GoesOn,
+    Stopped,
+}
+
+impl Stage {
+    pub(crate) async fn new(
+        config: &Config,
+        ports: Ports,
+        outlets: Arc<Outlets>,
+        gate: Gate,
+    ) -> Result<Self, Error> {
+        let directory = Arc::clone(&ports.directory);
+        let births = blocking(move || directory.load()).await?.map_err(Error::Directory)?;
+        let nodes: Nodes = births
+            .into_iter()
+            .map(|(node, birth)| {
+                let birth = Arc::new(birth);
+                let presence = Presence::Unknown;
+                (node, NodeState { birth, born: None, presence, since: None, heard: None })
+            })
+            .collect();
+        outlets.nodes.send_replace(nodes);
+        let counters = Arc::clone(&outlets.counters);
+        Ok(Self {
+            intake: Intake::new(ports.directory, ports.dead_letters, Arc::clone(&outlets)),
+            committer: Committer::new(ports.store, counters),
+            outlets,
+            gate,
+            clock: ports.clock,
+            linger: config.linger.min(LINGER_MAX),
+        })
+    }
+
+    /// Takes batches until told to stop, or until the session is gone.
+    pub(crate) async fn run(
+        mut self,
+        mut inbox: mpsc::Receiver<Delivered>,
+        stop: CancellationToken,
+    ) -> Result<(), Error> {
+        let mut ask_again = every(REBIRTH_QUIET);
+        let mut speak_again = every(LOG_QUIET);
+        loop {
+            let first = tokio::select! {
+                biased;
+                () = stop.cancelled() => return Ok(()),
+                _ = ask_again.tick() => {
+                    self.intake.ask_again();
+                    continue;
+                }
+                _ = speak_again.tick() => {
+                    self.intake.speak_again();
+                    continue;
+                }
+                first = inbox.recv() => first,
+            };
+            let Some(first) = first else { return Ok(()) };
+            let batch = self.gather(first, &mut inbox, &stop).await;
+            let (stage, flow) = self.process(batch, &stop).await?;
+            self = stage;
+            if flow == Flow::Stopped {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn gather(
+        &self,
+        first: Delivered,
+        inbox: &mut mpsc::Receiver<Delivered>,
+        stop: &CancellationToken,
+    ) -> Vec<Delivered> {
+        let mut batch = vec![first];
+        let linger = tokio::time::sleep(self.linger);
+        tokio::pin!(linger);
+        while batch.len() < MESSAGES_PER_COMMIT_MAX {
+            tokio::select! {
+                biased;
+                next = inbox.recv() => match next {
+                    Some(next) => batch.push(next),
+                    None => break,
+                },
+                () = &mut linger => break,
+                () = stop.cancelled() => break,
+            }
+        }
+        batch
+    }
+
+    async fn process(
+        self,
+        batch: Vec<Delivered>,
+        stop: &CancellationToken,
+    ) -> Result<(Self, Flow), Error> {
+        let (arrivals, deliveries): (Vec<Arrival>, Vec<Option<Delivery>>) =
+            batch.into_iter().map(|message| (message.arrival, message.delivery)).unzip();
+        let (mut stage, sorted) = blocking(move || {
+            let mut stage = self;
+            let sorted = stage.intake.sort(&arrivals);
+            (stage, sorted)
+        })
+        .await?;
+        let Sorted { frames, born, rebirths } = sorted;
+        stage.answer_births(born).await;
+        stage.ask_for_births(rebirths).await;
+        if !frames.is_empty() {
+            let kept = match stage.commit(frames, stop).await? {
+                (same, Some(kept)) => {
+                    stage = same;
+                    kept
+                }
+                (same, None) => return Ok((same, Flow::Stopped)),
+            };
+            stage.settle(deliveries).await;
+            stage.acknowledge(kept).await;
+        } else {
+            stage.settle(deliveries).await;
+        }
+        Ok((stage, Flow::GoesOn))
+    }
+
+    /// Commits until it succeeds; `None` where it was told to stop before that.
+    async fn commit(
+        self,
+        frames: Vec<Frame>,
+        stop: &CancellationToken,
+    ) -> Result<(Self, Option<Kept>), Error> {
+        let frames = Arc::new(frames);
+        let mut stage = self;
+        let mut retry = COMMIT_RETRY_MIN;
+        loop {
+            let batch = Arc::clone(&frames);
+            let (same, result) = blocking(move || {
+                let result = stage.committer.commit(&batch);
+                (stage, result)
+            })
+            .await?;
+            stage = same;
+            match result {
+                Ok(kept) => {
+                    stage.say_good();
+                    return Ok((stage, Some(kept)));
+                }
+                Err(error) => stage.say_failing(&error),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(retry) => {}
+                () = stop.cancelled() => return Ok((stage, None)),
+            }
+            retry = (retry * 2).min(COMMIT_RETRY_MAX);
+        }
+    }
+
+    fn say_good(&self) {
+        self.outlets.health.send_if_modified(|health| {
+            let is_news = health.storage != Storage::Good;
+            if is_news {
+                info!("The store takes readings again.");
+                health.storage = Storage::Good;
+            }
+            is_news
+        });
+    }
+
+    fn say_failing(&self, cause: &store::Error) {
+        self.outlets.counters.commit_failures.add(1);
+        let (now, reason, transient) = ((self.clock)(), cause.to_string(), cause.is_transient());
+        self.outlets.health.send_if_modified(|health| {
+            let since = match &health.storage {
+                Storage::Failing { reason: same, .. } if *same == reason => return false,
+                Storage::Failing { since, .. } => *since,
+                Storage::Good => now,
+            };
+            error!(%reason, transient, "The store takes no readings; the nodes keep them.");
+            health.storage = Storage::Failing { since, reason, transient };
+            true
+        });
+    }
+
+    async fn settle(&self, deliveries: Vec<Option<Delivery>>) {
+        for delivery in deliveries.into_iter().flatten() {
+            self.gate.settle(delivery).await;
+        }
+    }
+
+    async fn answer_births(&self, born: Vec<(NodeKey, Ack)>) {
+        // Of several births of a node in one batch only the last one waits for an answer.
+        let last: BTreeMap<NodeKey, Ack> = born.into_iter().collect();
+        for (node, ack) in last {
+            self.send_ack(&node, &Ack { utc: (self.clock)(), ..ack }).await;
+        }
+    }
+
+    async fn acknowledge(&self, kept: Kept) {
+        if let Some(position) = kept.position {
+            self.outlets.position.send_if_modified(|known| {
+                let is_news = *known != position;
+                *known = position;
+                is_news
+            });
+        }
+        for unit in kept.units {
+            let node = unit.node.clone();
+            for ack in unit.acks((self.clock)()) {
+                self.send_ack(&node, &ack).await;
+            }
+        }
+    }
+
+    async fn send_ack(&self, node: &NodeKey, ack: &Ack) {
+        let mut buffer = [0; ACK_BYTES_MAX];
+        let payload = match wire::encode_ack(ack, &mut buffer) {
+            Ok(bytes) => buffer.get(..bytes).unwrap_or_default(),
+            Err(error) => {
+                error!(%node, %error, "Cannot write an acknowledgement.");
+                return;
+            }
+        };
+        let topic = Topic::new(node, TopicKind::Ack).to_string();
+        if self.gate.publish(&topic, payload).await {
+            self.outlets.counters.acknowledgements.add(1);
+        }
+    }
+
+    async fn ask_for_births(&self, nodes: Vec<NodeKey>) {
+        for node in nodes {
+            // A node does nothing when it is asked under the id that it answered last, so the id
+            // has to differ from one run of the gateway to the next.
+            let id = u32::try_from((self.clock)().millis() & i64::from(u32::MAX)).unwrap_or(0);
+            let mut buffer = [0; COMMAND_BYTES_MAX];
+            let request = Request { id, command: Command::Rebirth };
+            match wire::encode_command(&request, &mut buffer) {
+                Ok(bytes) => {
+                    let topic = Topic::new(&node, TopicKind::Command).to_string();
+                    let payload = buffer.get(..bytes).unwrap_or_default();
+                    if self.gate.publish(&topic, payload).await {
+                        self.outlets.counters.rebirths.add(1);
+                    }
+                }
+                Err(error) => warn!(%node, %error, "Cannot write a command."),
+            }
+        }
+    }
+}
+
+/// Runs what may block on a thread for that.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work).await.map_err(Error::Panicked)
+}
+
+/// Ticks in real time, first after one whole period.
+fn every(period: Duration) -> tokio::time::Interval {
+    let mut interval = tokio::time::interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval.reset();
+    interval
+}
