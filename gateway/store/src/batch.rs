@@ -6,7 +6,7 @@ use measure::{FlashId, NodeKey, Sequence, SequenceRange, Timestamp};
 
 use crate::{Position, Sample};
 
-/// The most samples in one batch; a larger one is refused whole with
+/// The most samples and gaps in one batch; a larger one is refused whole with
 /// [`Error::BatchTooLarge`](crate::Error::BatchTooLarge).
 pub const BATCH_SAMPLES_MAX: usize = 16_384;
 

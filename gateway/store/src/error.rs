@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use measure::{FlashId, NodeKey, Timestamp};
+use measure::Timestamp;
 
 use crate::{Position, SeriesId, SeriesKey};
 
@@ -45,26 +45,6 @@ pub enum Error {
         bytes: u64,
         /// The most that may wait.
         max: u64,
-    },
-    /// Too many holes in the sequences of one flash: the oldest readings must come first.
-    #[error("flash {flash} of node {node} has more than {max} separate ranges of sequences")]
-    Fragmented {
-        /// The node.
-        node: Box<NodeKey>,
-        /// The flash.
-        flash: FlashId,
-        /// The most ranges.
-        max: usize,
-    },
-    /// One node came with too many flash ids.
-    #[error("node {node} came with more than {max} flash ids; {flash} was refused")]
-    TooManyFlashes {
-        /// The node.
-        node: Box<NodeKey>,
-        /// The flash that was refused.
-        flash: FlashId,
-        /// The most flash ids.
-        max: usize,
     },
     /// The store has no room for another series.
     #[error("the store holds {max} series; {key} was refused")]
@@ -145,14 +125,11 @@ impl Error {
     /// Returns whether the same call may succeed later without anybody changing it.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Full | Self::Backlog { .. } | Self::Fragmented { .. } | Self::InUse { .. } => {
-                true
-            }
+            Self::Full | Self::Backlog { .. } | Self::InUse { .. } => true,
             Self::Backend { transient, .. } => *transient,
             Self::Newer { .. }
             | Self::NotFound { .. }
             | Self::ReadOnly
-            | Self::TooManyFlashes { .. }
             | Self::TooManySeries { .. }
             | Self::BatchTooLarge { .. }
             | Self::TooManyBuckets { .. }

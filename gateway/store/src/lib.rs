@@ -2,12 +2,16 @@
 //!
 //! A store takes batches of samples, drops what it has seen before, keeps the rest durably, and
 //! answers questions about one series at a time. It judges nothing, converts nothing and reads no
-//! clock. The embedded engine is the default; a conformance suite (feature `conformance`) says
+//! clock. [`embedded::Engine`] is the default; a conformance suite (feature `conformance`) says
 //! what every other store must do as well.
 
 mod batch;
 mod columns;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+pub mod embedded;
 mod error;
+mod sequences;
 mod series;
 mod store;
 

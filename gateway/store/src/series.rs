@@ -6,7 +6,7 @@ use measure::{Marks, NodeKey, Quality, Quantity, Reading, Slug, Timestamp};
 
 /// The most series that a store holds; one more is refused with
 /// [`Error::TooManySeries`](crate::Error::TooManySeries).
-pub const SERIES_MAX: u32 = 65_536;
+pub const SERIES_MAX: u32 = 65_535;
 
 /// Which channel a series belongs to, for good: the node, the place on its bench, the quantity.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,0 +1,174 @@
+//! The SQLite file of the engine: its tables, how it is opened, and what its errors mean.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use crate::Error;
+
+/// The format that this version writes, and the newest that it reads.
+pub(super) const FORMAT: i64 = 1;
+/// "MiaS" in ASCII: says to `file` and to us whose file it is.
+const APPLICATION_ID: i64 = 0x4D69_6153;
+
+/// How long one process waits for another that opens or closes the file.
+const BUSY_MAX: Duration = Duration::from_secs(10);
+/// The write-ahead log in pages, beyond which the writer itself moves it into the file. The
+/// checkpoint thread does so long before, unless a reader holds an old snapshot.
+const WAL_PAGES_MAX: u32 = 65_536;
+/// What the write-ahead log is cut back to after it was emptied, in bytes.
+const WAL_BYTES_KEPT: u32 = 16 << 20;
+/// The page cache of the writer and of each reader, in KiB.
+const WRITER_CACHE_KIB: i32 = 8_192;
+const READER_CACHE_KIB: i32 = 1_024;
+
+/// Pages of 1 KiB: a commit of a few hundred bytes writes little to an SD card, and a chunk of
+/// 3 KB fills its overflow pages, where pages of 4 or 8 KiB would stay a quarter empty.
+const CREATE: &str = "
+PRAGMA page_size = 1024;
+PRAGMA journal_mode = WAL;
+BEGIN IMMEDIATE;
+-- One row a series. `sealed`: the journal up to here is in chunks, as far as this series goes.
+-- `latest_*`: the sample with the greatest time among them.
+CREATE TABLE series (
+    id INTEGER PRIMARY KEY,
+    site TEXT NOT NULL,
+    node TEXT NOT NULL,
+    position TEXT NOT NULL,
+    quantity INTEGER NOT NULL,
+    sealed INTEGER NOT NULL DEFAULT 0,
+    latest_us INTEGER,
+    latest_fault INTEGER,
+    latest_value INTEGER,
+    latest_quality INTEGER,
+    latest_marks INTEGER,
+    UNIQUE (site, node, position, quantity)
+) STRICT;
+-- One row a commit that kept something.
+CREATE TABLE journal (position INTEGER PRIMARY KEY, entry BLOB NOT NULL) STRICT;
+-- One row a chunk, under its key; `hours` are its summaries. A chunk that is not sealed will be
+-- merged with others of its day.
+CREATE TABLE chunk (
+    key INTEGER PRIMARY KEY,
+    last_us INTEGER NOT NULL,
+    samples INTEGER NOT NULL,
+    sealed INTEGER NOT NULL,
+    hours BLOB NOT NULL
+) STRICT;
+CREATE INDEX chunk_loose ON chunk (sealed) WHERE sealed = 0;
+-- The samples of a chunk, apart, so that reading summaries does not read them.
+CREATE TABLE body (key INTEGER PRIMARY KEY, record BLOB NOT NULL) STRICT;
+-- One row a life of a node's flash: the sequences seen, as of the last checkpoint.
+CREATE TABLE flash (
+    id INTEGER PRIMARY KEY,
+    site TEXT NOT NULL,
+    node TEXT NOT NULL,
+    flash INTEGER NOT NULL,
+    seen BLOB NOT NULL,
+    UNIQUE (site, node, flash)
+) STRICT;
+-- Sequences that `flash.seen` holds though no reading came with them. Reason 0: the gateway still
+-- waits for them. Sequences are shifted by 2^63, so that they sort as signed integers.
+CREATE TABLE gap (
+    flash INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    reason INTEGER NOT NULL,
+    at_us INTEGER NOT NULL,
+    PRIMARY KEY (flash, first)
+) STRICT, WITHOUT ROWID;
+-- `sealed`: the journal up to here is in chunks. `trimmed`: the journal up to here is gone.
+CREATE TABLE progress (sealed INTEGER NOT NULL, trimmed INTEGER NOT NULL) STRICT;
+INSERT INTO progress VALUES (0, 0);
+";
+
+/// Returns the path of the database in a data directory.
+pub(super) fn path(dir: &Path) -> PathBuf {
+    dir.join("series.sqlite")
+}
+
+/// Opens the database for writing, and creates it where there is none.
+pub(super) fn open_writer(dir: &Path) -> Result<Connection, Error> {
+    let connection = Connection::open(path(dir))?;
+    connection.busy_timeout(BUSY_MAX)?;
+    if format_of(&connection)? == 0 {
+        connection.execute_batch(CREATE)?;
+        connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+        connection.pragma_update(None, "user_version", FORMAT)?;
+        connection.execute_batch("COMMIT")?;
+    }
+    check_format(dir, &connection)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES_MAX)?;
+    connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
+    connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// Opens the database for reading.
+pub(super) fn open_reader(dir: &Path) -> Result<Connection, Error> {
+    let path = path(dir);
+    if !path.exists() {
+        return Err(Error::NotFound { dir: dir.to_owned() });
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_MAX)?;
+    connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    check_format(dir, &connection)?;
+    Ok(connection)
+}
+
+fn format_of(connection: &Connection) -> Result<i64, Error> {
+    Ok(connection.query_row("PRAGMA user_version", [], |row| row.get(0))?)
+}
+
+fn check_format(dir: &Path, connection: &Connection) -> Result<(), Error> {
+    match format_of(connection)? {
+        FORMAT => Ok(()),
+        found if found > FORMAT => Err(Error::Newer { dir: dir.to_owned(), found, known: FORMAT }),
+        _ => Err(Error::NotFound { dir: dir.to_owned() }),
+    }
+}
+
+/// Returns the integer that stands for a sequence in the database and sorts like it.
+pub(super) fn sequence_to_sql(sequence: u64) -> i64 {
+    (sequence ^ (1 << 63)).cast_signed()
+}
+
+/// Returns the sequence that an integer of the database stands for.
+pub(super) fn sequence_from_sql(integer: i64) -> u64 {
+    integer.cast_unsigned() ^ (1 << 63)
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        let transient = match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => return Self::Full,
+            Some(
+                ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::OutOfMemory
+                | ErrorCode::SystemIoFailure,
+            ) => true,
+            _ => false,
+        };
+        Self::Backend { transient, source: Box::new(error) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sequences_sort_in_the_database_as_they_do_outside() {
+        for (a, b) in [(0, 1), (1, u64::MAX), (i64::MAX as u64, i64::MAX as u64 + 1)] {
+            assert!(sequence_to_sql(a) < sequence_to_sql(b));
+            assert_eq!(sequence_from_sql(sequence_to_sql(b)), b);
+        }
+    }
+}

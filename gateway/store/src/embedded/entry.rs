@@ -1,0 +1,143 @@
+//! A journal entry: what one commit has newly kept, as one record.
+//!
+//! | bytes | what |
+//! |---|---|
+//! | unsigned | how many ranges of sequences |
+//! | and for each range: | |
+//! | unsigned | row of the flash |
+//! | unsigned | first sequence |
+//! | unsigned | last sequence, less the first |
+//! | unsigned | how many samples, at most [`BATCH_SAMPLES_MAX`] |
+//! | and for each sample: | |
+//! | signed | series, less that of the sample before |
+//! | signed | time in µs, less that of the sample before |
+//! | 1 | 0 for a value, else the fault |
+//! | 1 | marks, times 16, plus quality in QARTOD's number |
+//! | signed | the value, left out for a fault |
+
+use measure::{Fault, Marks, Quality, Scaled, Timestamp};
+
+use super::bytes::{Damage, Reader, Writer};
+use crate::{BATCH_SAMPLES_MAX, Sample, SeriesId};
+
+/// The most ranges in one entry: each sample brings at most one, each gap at most the holes of a
+/// full set, and batches are bounded; a record that claims more is damaged.
+const RANGES_MAX: usize = 1 << 24;
+
+/// What one commit has newly kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// Sequences that count as seen from now on.
+    pub(super) seen: Vec<Seen>,
+    /// The samples, at the times they are kept at.
+    pub(super) samples: Vec<Sample>,
+}
+
+/// A range of sequences of the flash in a row of the table of flashes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) flash: i64,
+    pub(super) first: u64,
+    pub(super) last: u64,
+}
+
+/// Returns the record of an entry.
+pub(super) fn emit(entry: &Entry) -> Vec<u8> {
+    let mut out = Writer::new();
+    out.unsigned(entry.seen.len() as u64);
+    for seen in &entry.seen {
+        out.unsigned(seen.flash.cast_unsigned());
+        out.unsigned(seen.first);
+        out.unsigned(seen.last - seen.first);
+    }
+    out.unsigned(entry.samples.len() as u64);
+    let (mut series, mut time) = (0_i64, 0_i64);
+    for sample in &entry.samples {
+        out.signed(i64::from(sample.series.0) - series);
+        out.signed(sample.time.micros() - time);
+        series = i64::from(sample.series.0);
+        time = sample.time.micros();
+        out.byte(sample.reading.err().map_or(0, Fault::code));
+        out.byte(sample.marks.bits() << 4 | sample.quality.code());
+        if let Ok(value) = sample.reading {
+            out.signed(i64::from(value.0));
+        }
+    }
+    out.finish()
+}
+
+/// Reads an entry back.
+pub(super) fn parse(record: &[u8]) -> Result<Entry, Damage> {
+    let mut reader = Reader::open(record)?;
+    let mut entry = Entry::default();
+    for _ in 0..reader.length(RANGES_MAX)? {
+        let flash = reader.unsigned()?.cast_signed();
+        let first = reader.unsigned()?;
+        let last = first.checked_add(reader.unsigned()?).ok_or(Damage("a range is too long"))?;
+        entry.seen.push(Seen { flash, first, last });
+    }
+    let (mut series, mut time) = (0_i64, 0_i64);
+    for _ in 0..reader.length(BATCH_SAMPLES_MAX)? {
+        series = series.wrapping_add(reader.signed()?);
+        time = time.wrapping_add(reader.signed()?);
+        entry.samples.push(read_sample(&mut reader, series, time)?);
+    }
+    reader.finish()?;
+    Ok(entry)
+}
+
+fn read_sample(reader: &mut Reader<'_>, series: i64, time: i64) -> Result<Sample, Damage> {
+    let series = SeriesId(u32::try_from(series).map_err(|_| Damage("a series is out of range"))?);
+    let time = Timestamp::from_micros(time).ok_or(Damage("a time is out of range"))?;
+    let fault = reader.byte()?;
+    let flags = reader.byte()?;
+    let quality = Quality::from_code(flags & 0x0F).ok_or(Damage("a quality is unknown"))?;
+    let marks = Marks::from_bits(flags >> 4);
+    let reading = if fault == 0 {
+        let value = i32::try_from(reader.signed()?).map_err(|_| Damage("a value is too large"))?;
+        Ok(Scaled(value))
+    } else {
+        Err(Fault::from_code(fault).ok_or(Damage("a fault is unknown"))?)
+    };
+    Ok(Sample { series, time, reading, quality, marks })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn an_entry_has_these_bytes() {
+        let sample = |series, time_us, reading, quality, marks| Sample {
+            series: SeriesId(series),
+            time: Timestamp::from_micros(time_us).unwrap(),
+            reading,
+            quality,
+            marks,
+        };
+        let entry = Entry {
+            seen: vec![Seen { flash: 1, first: 300, last: 301 }],
+            samples: vec![
+                sample(2, 64, Ok(Scaled(-1)), Quality::Good, Marks::NONE),
+                sample(1, 63, Err(Fault::Bus), Quality::Missing, Marks::SHIFTED),
+            ],
+        };
+        let record = emit(&entry);
+        let expect = [1, 1, 1, 0xAC, 2, 1, 2, 4, 0x80, 1, 0, 1, 1, 1, 1, 2, 0x29];
+        assert_eq!(record[..record.len() - 4], expect);
+        assert_eq!(parse(&record), Ok(entry));
+    }
+
+    proptest! {
+        #[test]
+        fn no_payload_makes_it_panic(payload in prop::collection::vec(any::<u8>(), 0..80)) {
+            let mut writer = Writer::new();
+            for byte in payload {
+                writer.byte(byte);
+            }
+            drop(parse(&writer.finish()));
+        }
+    }
+}
