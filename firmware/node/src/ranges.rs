@@ -7,8 +7,8 @@ use wire::GapReason;
 /// The most ranges of freed sequences kept apart; beyond, the smallest is forgotten and its readings are
 /// sent again.
 pub const FREED_RANGES_MAX: usize = 16;
-/// The most gaps kept apart; beyond, two neighbours become one. Nothing between them is lost by that: a
-/// gap here lies below everything that still waits.
+/// The most gaps kept apart; beyond, two neighbours become one, for the graver of their reasons. Nothing
+/// between them is lost by that: a gap here lies below everything that still waits.
 pub const GAPS_MAX: usize = 16;
 
 /// What the gateway has: everything below a floor, and some ranges above it.
@@ -182,7 +182,11 @@ impl Gaps {
             (one.reason != other.reason, other.range.first.0.saturating_sub(one.range.last.0))
         });
         let Some((index, (one, other))) = nearest else { return };
-        let reason = if one.reason == other.reason { one.reason } else { GapReason::Corrupt };
+        // Of two reasons the graver one stands: readings that were taken, readings that may have been.
+        let reason = [GapReason::RingFull, GapReason::Corrupt]
+            .into_iter()
+            .find(|graver| [one.reason, other.reason].contains(graver))
+            .unwrap_or(GapReason::Unused);
         let merged = Gap { range: hull(one.range, other.range), reason };
         self.0.remove(index + 1);
         if let Some(slot) = self.0.get_mut(index) {

@@ -1,0 +1,240 @@
+//! What a power cut, a full ring and damaged flash do to the readings: nothing that is not said.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test panics where it fails")]
+
+mod sim;
+
+use node::Error;
+use sim::flash::{PAGE_BYTES, PowerCut};
+use sim::{Bench, TestError};
+use wire::GapReason;
+
+/// Samples, connects, loses the link, samples on, and comes back; the ring turns over more than once.
+fn a_day(bench: &mut Bench) -> Result<(), TestError> {
+    bench.boot()?;
+    for _ in 0..3 {
+        bench.wait(60_000);
+        bench.record()?;
+    }
+    bench.connect()?;
+    for _ in 0..12 {
+        bench.wait(60_000);
+        bench.record()?;
+        bench.pump()?;
+    }
+    bench.disconnect();
+    for _ in 0..10 {
+        bench.wait(60_000);
+        bench.record()?;
+    }
+    bench.connect()?;
+    for _ in 0..4 {
+        bench.wait(60_000);
+        bench.record()?;
+        bench.pump()?;
+    }
+    Ok(())
+}
+
+/// Samples without any link until the ring is long full.
+fn a_week_alone(bench: &mut Bench) -> Result<(), TestError> {
+    bench.boot()?;
+    for _ in 0..40 {
+        bench.wait(60_000);
+        bench.record()?;
+    }
+    Ok(())
+}
+
+/// Comes back after the power, sends everything, and compares.
+fn come_back(bench: &mut Bench) {
+    bench.flash.cut_after(None);
+    bench.wait(60_000);
+    bench.boot().unwrap();
+    bench.connect().unwrap();
+    bench.record().unwrap();
+    bench.pass(60).unwrap();
+    bench.nothing_is_lost();
+    bench.nothing_is_unsaid();
+    assert_eq!(bench.node().waiting(), 0);
+}
+
+#[track_caller]
+fn cut_everywhere(ring_pages: u32, run: fn(&mut Bench) -> Result<(), TestError>) -> u64 {
+    let mut cuts = 0;
+    loop {
+        let mut bench = Bench::new(2, ring_pages);
+        bench.flash.cut_after(Some(cuts));
+        let ended = run(&mut bench);
+        assert!(matches!(ended, Ok(()) | Err(Error::Flash(PowerCut))), "{ended:?}");
+        come_back(&mut bench);
+        if ended.is_ok() {
+            return cuts;
+        }
+        cuts += 1;
+    }
+}
+
+#[test]
+fn a_power_cut_at_any_word_loses_no_taken_reading() {
+    let cuts = cut_everywhere(3, a_day);
+    assert!(cuts > 500, "only {cuts} words were written");
+}
+
+#[test]
+fn a_power_cut_at_any_word_of_a_full_ring_leaves_nothing_unsaid() {
+    let cuts = cut_everywhere(3, a_week_alone);
+    assert!(cuts > 800, "only {cuts} words were written");
+}
+
+#[test]
+fn a_second_power_cut_while_the_first_is_recovered_loses_nothing_either() {
+    let mut tried = 0;
+    for first in (0..2_000).step_by(151) {
+        for second in 0.. {
+            let mut bench = Bench::new(2, 3);
+            bench.flash.cut_after(Some(first));
+            a_day(&mut bench).and_then(|()| a_week_alone(&mut bench)).ok();
+            bench.flash.cut_after(Some(second));
+            bench.wait(60_000);
+            let ended = bench
+                .boot()
+                .and_then(|()| bench.connect())
+                .and_then(|()| bench.record().map(drop))
+                .is_ok();
+            come_back(&mut bench);
+            tried += 1;
+            if ended {
+                break;
+            }
+        }
+    }
+    assert!(tried > 200, "only {tried} second cuts");
+}
+
+#[test]
+fn no_sequence_is_given_twice() {
+    // `Bench::record` refuses a sequence that was given before; here the power goes at random moments
+    // without any link, so that nothing but the flash remembers.
+    let mut bench = Bench::new(2, 4);
+    for cut in 0..200 {
+        bench.flash.cut_after(None);
+        bench.boot().unwrap();
+        bench.flash.cut_after(Some(cut * 7 % 97));
+        while bench.record().is_ok() {
+            bench.wait(1_000);
+        }
+    }
+    come_back(&mut bench);
+}
+
+#[test]
+fn a_full_ring_says_what_it_dropped() {
+    let mut bench = Bench::new(2, 4);
+    bench.boot().unwrap();
+    for _ in 0..100 {
+        bench.wait(60_000);
+        bench.record().unwrap();
+    }
+    let ring = u64::from(bench.node().waiting());
+    bench.connect().unwrap();
+    bench.pass(60).unwrap();
+    bench.nothing_is_lost();
+    bench.nothing_is_unsaid();
+    let [(_, gap, reason)] = bench.gateway.gaps[..] else { panic!("{:?}", bench.gateway.gaps) };
+    assert_eq!((gap.first.0, gap.last.0, reason), (0, 199 - ring, GapReason::RingFull));
+    let birth = bench.gateway.births.last().unwrap();
+    assert!(birth.ring_used <= birth.ring_size + 16, "{birth:?}");
+}
+
+#[test]
+fn a_gap_that_was_not_acknowledged_survives_the_power_cut() {
+    let mut bench = Bench::new(2, 3);
+    a_week_alone(&mut bench).unwrap();
+    bench.gateway.acknowledges = false;
+    bench.connect().unwrap();
+    bench.boot().unwrap();
+    bench.boot().unwrap();
+    bench.gateway.acknowledges = true;
+    come_back(&mut bench);
+}
+
+#[test]
+fn the_flash_id_stays_and_the_boot_counts_up() {
+    let mut bench = Bench::new(1, 3);
+    bench.boot().unwrap();
+    let (id, boot) = (bench.node().flash_id(), bench.node().boot());
+    bench.boot().unwrap();
+    assert_eq!(bench.node().flash_id(), id);
+    assert_eq!(bench.node().boot().0, boot.0 + 1);
+}
+
+#[test]
+fn a_flash_of_which_nothing_can_be_read_gets_a_new_life() {
+    for garbage in [0x00, 0x55, 0xA5, 0xFF] {
+        let mut bench = Bench::new(2, 3);
+        bench.boot().unwrap();
+        let before = bench.node().flash_id();
+        bench.record().unwrap();
+        bench.taken.clear();
+        bench.flash.damage(|bytes| bytes.fill(garbage));
+        bench.boot().unwrap();
+        assert_ne!(bench.node().flash_id(), before, "{garbage:#x}");
+        assert_eq!(bench.node().boot().0, 1);
+        come_back(&mut bench);
+    }
+}
+
+#[test]
+fn a_lost_ring_is_a_gap_of_the_same_life() {
+    let mut bench = Bench::new(2, 3);
+    bench.boot().unwrap();
+    for _ in 0..5 {
+        bench.record().unwrap();
+    }
+    let id = bench.node().flash_id();
+    bench.flash.damage(|bytes| bytes[4 * PAGE_BYTES..].fill(0));
+    bench.taken.clear();
+    bench.boot().unwrap();
+    assert_eq!(bench.node().flash_id(), id);
+    bench.connect().unwrap();
+    bench.record().unwrap();
+    bench.pass(60).unwrap();
+    for sequence in 0..10 {
+        assert_eq!(bench.gateway.gap_of((id.0, sequence)), Some(GapReason::Corrupt));
+    }
+    bench.nothing_is_unsaid();
+}
+
+#[test]
+fn a_lost_identity_is_found_again_in_the_ring() {
+    let mut bench = Bench::new(2, 3);
+    bench.boot().unwrap();
+    for _ in 0..5 {
+        bench.record().unwrap();
+    }
+    let (id, boot) = (bench.node().flash_id(), bench.node().boot());
+    bench.flash.damage(|bytes| bytes[..4 * PAGE_BYTES].fill(0));
+    bench.boot().unwrap();
+    assert_eq!(bench.node().flash_id(), id);
+    assert!(bench.node().boot() > boot);
+    come_back(&mut bench);
+}
+
+#[test]
+fn one_damaged_round_costs_its_own_readings_only() {
+    let mut bench = Bench::new(2, 3);
+    bench.boot().unwrap();
+    for _ in 0..5 {
+        bench.record().unwrap();
+    }
+    // A round of two channels takes 60 bytes, the marker of the page 4: the value of
+    // the third round's first reading.
+    bench.flash.damage(|bytes| bytes[4 * PAGE_BYTES + 4 + 2 * 60 + 47] = 0);
+    let id = bench.node().flash_id().0;
+    bench.taken.retain(|key, _| !(4..6).contains(&key.1));
+    come_back(&mut bench);
+    assert_eq!(bench.gateway.gap_of((id, 4)), Some(GapReason::Corrupt));
+    assert_eq!(bench.gateway.gap_of((id, 5)), Some(GapReason::Corrupt));
+    assert_eq!(bench.gateway.gap_of((id, 3)), None);
+}
