@@ -43,6 +43,9 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 /// The most requests to the broker that wait to be written; who has more waits.
 const REQUESTS_MAX: usize = 4_096;
+/// The most messages of ours that wait for the broker. There are none at QoS 0, but rumqttc keeps
+/// slots for them: 13 MB for the 65,535 that are its default.
+const OUTGOING_INFLIGHT_MAX: u16 = 16;
 /// How long the broker may take to connect, in seconds.
 const CONNECT_TIMEOUT_S: u64 = 5;
 /// How long the broker may take to answer a subscription; then the connection is made anew.
@@ -182,6 +185,7 @@ fn options(config: &Config) -> MqttOptions {
         .set_clean_start(false)
         .set_manual_acks(true)
         .set_keep_alive(KEEP_ALIVE)
+        .set_outgoing_inflight_upper_limit(OUTGOING_INFLIGHT_MAX)
         .set_connection_timeout(CONNECT_TIMEOUT_S);
     let mut network = options.network_options();
     network.set_tcp_nodelay(true);

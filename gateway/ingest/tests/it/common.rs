@@ -54,7 +54,8 @@ pub(crate) async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 pub(crate) struct Memory {
     kept: Mutex<Kept>,
     pub(crate) fault: Mutex<Option<Fault>>,
-    is_shut: Mutex<bool>,
+    /// How many commits are let through; `None` for all.
+    gate: Mutex<Option<u32>>,
     opened: Condvar,
 }
 
@@ -76,11 +77,16 @@ pub(crate) enum Fault {
 impl Memory {
     /// Holds every commit up until [`Memory::open`].
     pub(crate) fn shut(&self) {
-        *self.is_shut.lock().unwrap() = true;
+        self.let_through(Some(0));
     }
 
     pub(crate) fn open(&self) {
-        *self.is_shut.lock().unwrap() = false;
+        self.let_through(None);
+    }
+
+    /// Lets so many commits through, and holds up the next one.
+    pub(crate) fn let_through(&self, commits: Option<u32>) {
+        *self.gate.lock().unwrap() = commits;
         self.opened.notify_all();
     }
 
@@ -113,11 +119,10 @@ impl Store for Memory {
     }
 
     fn commit(&self, batch: &Batch) -> Result<Committed, store::Error> {
-        let mut is_shut = self.is_shut.lock().unwrap();
-        while *is_shut {
-            is_shut = self.opened.wait(is_shut).unwrap();
-        }
-        drop(is_shut);
+        let gate = self.gate.lock().unwrap();
+        let mut gate = self.opened.wait_while(gate, |commits| *commits == Some(0)).unwrap();
+        *gate = gate.map(|commits| commits - 1);
+        drop(gate);
         let fault = self.fault.lock().unwrap().clone();
         let mut kept = self.kept.lock().unwrap();
         let (mut new, mut repeated) = (0, 0);
@@ -394,6 +399,8 @@ impl Node {
         let mut options = v5::MqttOptions::new(key.to_string(), "127.0.0.1", port);
         options.set_credentials(key.to_string(), "any");
         options.set_keep_alive(Duration::from_secs(5));
+        // rumqttc keeps 13 MB of slots for 65,535 messages in flight otherwise.
+        options.set_outgoing_inflight_upper_limit(64);
         let (client, mut eventloop) = v5::AsyncClient::new(options, 1_024);
         let (sender, messages) = tokio::sync::mpsc::channel(4_096);
         let (ready, is_ready) = tokio::sync::oneshot::channel();
@@ -410,7 +417,9 @@ impl Node {
                         subscriber.try_subscribe_many(topics.clone()).unwrap();
                     }
                     Ok(v5::Event::Incoming(v5::Incoming::SubAck(_))) => {
-                        drop(ready.take().map(|ready| ready.send(())));
+                        if let Some(ready) = ready.take() {
+                            ready.send(()).unwrap();
+                        }
                     }
                     Ok(v5::Event::Incoming(v5::Incoming::Publish(publish))) => {
                         if sender.send(publish).await.is_err() {

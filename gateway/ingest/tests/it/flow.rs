@@ -1,12 +1,9 @@
 //! From a node's message to the disk and back to the node, over the real embedded broker.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod common;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{
+use crate::common::{
     DEADLINE, Fault, Gateway, NOW_MS, Node, birth, embedded, eventually, node_key, now, range,
     sampled,
 };
