@@ -20,12 +20,15 @@ const DAY_MS: i64 = 1_735_689_600_000;
 const HOUR_MS: i64 = 3_600_000;
 const FLASH: FlashId = FlashId(0xF1A5);
 
+/// One check of a fresh store.
+type Check = fn(&dyn Store);
+
 /// Makes every check, each on a fresh store.
 ///
 /// # Panics
 /// Where a store breaks the contract; the message names the check.
 pub fn run(mut fresh: impl FnMut() -> Box<dyn Store>) {
-    let checks: [(&str, fn(&dyn Store)); 14] = [
+    let checks: [(&str, Check); 14] = [
         ("a series keeps its number", a_series_keeps_its_number),
         ("what is committed is there", what_is_committed_is_there),
         ("a repeat is dropped", a_repeat_is_dropped),

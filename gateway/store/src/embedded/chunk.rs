@@ -57,13 +57,13 @@ impl ChunkKey {
     }
 
     /// Returns the second of the first sample, in µs: no sample of the chunk is earlier.
-    pub(super) fn from_us(self) -> i64 {
+    pub(super) fn start_us(self) -> i64 {
         (self.0 >> 9 & ((1 << 38) - 1)) * 1_000_000
     }
 
     /// Returns the UTC day of every sample of the chunk, in days since 1970.
     pub(super) fn day(self) -> i64 {
-        self.from_us() / DAY_US
+        self.start_us() / DAY_US
     }
 }
 
@@ -239,7 +239,7 @@ mod tests {
         let key = ChunkKey::last(SeriesId(65_535), Timestamp::MAX.micros());
         assert!(key.0 > 0);
         assert_eq!(key.series(), SeriesId(65_535));
-        assert_eq!(key.from_us(), Timestamp::MAX.micros() / 1_000_000 * 1_000_000);
+        assert_eq!(key.start_us(), Timestamp::MAX.micros() / 1_000_000 * 1_000_000);
         assert!(key < ChunkKey(i64::MAX));
         assert!(
             ChunkKey::last(SERIES, 5 * DAY_US) < ChunkKey::first(SERIES, 5 * DAY_US + 1_000_000)

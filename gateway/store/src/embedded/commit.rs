@@ -46,6 +46,11 @@ impl Writer {
         })
     }
 
+    #[cfg(test)]
+    pub(super) fn set_journal_bytes_max(&mut self, max: u64) {
+        self.journal_bytes_max = max;
+    }
+
     /// Runs `work` as one transaction: durable when it returns, undone where it fails.
     pub(super) fn transaction<R>(
         &mut self,

@@ -99,9 +99,9 @@ fn merge_day(shared: &Shared, series: SeriesId, day: i64) -> Result<Option<Merge
             }
             chosen.push(*meta);
         }
-        let from = chosen.iter().map(|meta| meta.key.from_us()).min().unwrap_or_default();
+        let from = chosen.iter().map(|meta| meta.key.start_us()).min().unwrap_or_default();
         let to = chosen.iter().map(|meta| meta.last_us).max().unwrap_or_default();
-        let overlaps = |meta: &&Meta| meta.last_us >= from && meta.key.from_us() <= to;
+        let overlaps = |meta: &&Meta| meta.last_us >= from && meta.key.start_us() <= to;
         chosen.extend(metas.iter().filter(|meta| meta.sealed).filter(overlaps));
         if chosen.is_empty() {
             return Ok(None);

@@ -205,7 +205,7 @@ pub(super) fn scan(
     loop {
         let next = open.iter_mut().filter_map(|list| list.peek().map(|sample| sample.time)).min();
         if let Some(row) = rows.peek()
-            && next.is_none_or(|time| row.key.from_us() <= time.micros())
+            && next.is_none_or(|time| row.key.start_us() <= time.micros())
         {
             let key = row.key;
             open.push(snapshot.body(key)?.into_iter().peekable());
@@ -217,7 +217,7 @@ pub(super) fn scan(
         }
         let Some(time) = next else { return Ok(()) };
         // Until the next chunk has to be opened, or another list comes first.
-        let until = rows.peek().map_or(i64::MAX, |row| row.key.from_us());
+        let until = rows.peek().map_or(i64::MAX, |row| row.key.start_us());
         let alone = open.len() == 1;
         for list in &mut open {
             while let Some(sample) =
