@@ -1,0 +1,158 @@
+#!/usr/bin/env bash
+# Starts one node in QEMU. This process becomes QEMU, so whoever kills it kills the node.
+#
+#   run.sh --mqtt ADDR --credentials FILE --flash FILE [options]
+#
+#   --mqtt ADDR          the broker, HOST:PORT; HOST is an IPv4 address or `localhost`
+#   --credentials FILE   lines of `SITE/NODE SECRET`, as `miaopu node add` prints them
+#   --flash FILE         the node's flash; made if it is not there, and never for two nodes at once
+#   --qmp SOCKET         QEMU's control socket; `qom-set` with path /machine/peripheral/t0, property
+#                        temperature and value 38000 makes it 38 °C
+#   --node SITE/NODE     which line of the credentials; the first one if not given
+#   --interval-ms N      time between two samples (5000)
+#   --temperature-mc N   what the TMP105 shows at first, in thousandths of a degree (21500)
+#   --tmp105 POSITION    where the TMP105 hangs (canopy)
+#   --simulated POSITION where the simulated SHT4x, SCD4x and BH1750 hang (bench); `none`: no such
+#   --image ELF          run this image and build nothing
+#   --offline-ok         start though nothing answers at ADDR
+#
+# Standard output is the ledger (src/ledger.rs), standard error what a person reads.
+#
+# Exit codes: 64 usage; 66 a file is missing or cannot be made; 69 QEMU, cargo, the broker or the
+# flash is not available; afterwards QEMU's own: 1 after a panic of the image.
+set -euo pipefail
+
+FLASH_BYTES=$((1 << 20)) # BYTES in src/flash.rs
+PSRAM_BYTES=$((16 << 20)) # what the machine maps
+
+fail() { # CODE MESSAGE
+  echo "run.sh: $2" >&2
+  exit "$1"
+}
+
+mqtt='' credentials='' flash='' qmp='' node='' interval_ms=5000 temperature_mc=21500
+tmp105=canopy simulated=bench image='' offline_ok=''
+while (($#)); do
+  case $1 in
+    --offline-ok) offline_ok=1; shift; continue ;;
+    --help | -h) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
+    --mqtt | --credentials | --flash | --qmp | --node | --interval-ms | --temperature-mc) ;;
+    --tmp105 | --simulated | --image) ;;
+    *) fail 64 "unknown argument \`$1\`; --help lists them" ;;
+  esac
+  (($# >= 2)) || fail 64 "$1 needs a value"
+  name=${1#--}
+  printf -v "${name//-/_}" %s "$2"
+  shift 2
+done
+for name in mqtt credentials flash; do
+  [[ -n ${!name} ]] || fail 64 "--$name is missing; --help lists all arguments"
+done
+[[ $interval_ms =~ ^[0-9]+$ ]] || fail 64 "--interval-ms must be a number, not \`$interval_ms\`"
+[[ $temperature_mc =~ ^-?[0-9]+$ ]] ||
+  fail 64 "--temperature-mc must be a whole number, not \`$temperature_mc\`"
+[[ $mqtt =~ ^(localhost|[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+):([0-9]+)$ ]] ||
+  fail 64 "--mqtt must be HOST:PORT with an IPv4 address or localhost, not \`$mqtt\`"
+host=${BASH_REMATCH[1]} port=${BASH_REMATCH[2]}
+case $host in
+  # The guest knows the host's own 127.0.0.1 as 10.0.2.2.
+  localhost | 127.* | 0.0.0.0) host=127.0.0.1 guest_host=10.0.2.2 ;;
+  *) guest_host=$host ;;
+esac
+
+# The node's line of the credentials.
+[[ -r $credentials ]] || fail 66 "the credentials file \`$credentials\` cannot be read"
+secret=''
+while read -r key value rest || [[ -n $key ]]; do
+  [[ -z $key || $key == \#* ]] && continue
+  [[ -z $node || $node == "$key" ]] || continue
+  node=$key secret=$value
+  break
+done <"$credentials"
+[[ -n $secret ]] || fail 66 "\`$credentials\` has no line \`${node:-SITE/NODE} SECRET\`"
+[[ $node == */* ]] || fail 66 "\`$credentials\` names \`$node\`, which is not SITE/NODE"
+
+qemu=${QEMU:-qemu-system-arm}
+command -v "$qemu" >/dev/null ||
+  fail 69 "$qemu is not installed (Debian: apt-get install qemu-system-arm)"
+
+if [[ -z $image ]]; then
+  board=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+  command -v cargo >/dev/null || fail 69 "cargo is not installed"
+  export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$board/target}
+  [[ $CARGO_TARGET_DIR == /* ]] || CARGO_TARGET_DIR=$PWD/$CARGO_TARGET_DIR
+  # The current folder decides about toolchain and target, so cargo runs in the board's.
+  (cd "$board" && cargo build --release --locked --quiet >&2) || fail 69 "the image does not build"
+  image=$CARGO_TARGET_DIR/thumbv7m-none-eabi/release/mps2-an385
+fi
+[[ -r $image ]] || fail 66 "the image \`$image\` cannot be read"
+
+# A new flash is erased, and appears whole or not at all.
+if [[ ! -e $flash ]]; then
+  new=$flash.new.$$
+  if ! { head -c "$FLASH_BYTES" /dev/zero | tr '\0' '\377' >"$new" &&
+    truncate -s "$PSRAM_BYTES" "$new" && mv -n "$new" "$flash"; } 2>/dev/null; then
+    rm -f "$new"
+    fail 66 "the flash \`$flash\` cannot be made"
+  fi
+fi
+size=$(wc -c <"$flash") || fail 66 "the flash \`$flash\` cannot be read"
+((size == PSRAM_BYTES)) ||
+  fail 66 "\`$flash\` is no flash of this image: it has $size bytes, not $PSRAM_BYTES"
+
+# The lock lives as long as QEMU, which inherits it: two nodes on one flash would give the same
+# sequences.
+exec 8<>"$flash" || fail 66 "the flash \`$flash\` cannot be written"
+if command -v flock >/dev/null; then
+  flock -w 5 8 || fail 69 "another node runs on the flash \`$flash\`"
+fi
+
+if [[ -z $offline_ok ]]; then
+  (exec 9<>"/dev/tcp/$host/$port") 2>/dev/null || fail 69 "nothing answers at $host:$port"
+fi
+
+# The configuration is a file that has no name any more when the node runs, so the secret is in no
+# argument list and not left on the disk. A node that restarts reads it again.
+umask 077
+scratch=$(mktemp -d) || fail 66 "no temporary directory can be made"
+cat >"$scratch/config" <<END
+broker=$guest_host:$port
+site=${node%%/*}
+node=${node#*/}
+secret=$secret
+interval_ms=$interval_ms
+tmp105=$tmp105
+simulated=$simulated
+END
+exec 9<"$scratch/config"
+rm "$scratch/config"
+
+# QEMU's TMP105 starts at 0 °C, a frost that nobody ordered, and takes a temperature over a control
+# channel only. So a child waits on a pipe for QEMU's greeting, sets it and takes the pipe away.
+mkfifo "$scratch/qmp.in" "$scratch/qmp.out"
+(
+  exec 4<>"$scratch/qmp.out"
+  if read -r -t 10 _ <&4; then
+    cat >"$scratch/qmp.in" <<END
+{"execute": "qmp_capabilities"}
+{"execute": "qom-set", "arguments": {"path": "/machine/peripheral/t0", "property": "temperature",
+  "value": $temperature_mc}}
+END
+  fi
+  rm -rf "$scratch"
+) </dev/null >/dev/null 2>&1 8<&- 9<&- &
+
+# QEMU's options end at a comma, so one in a path is doubled.
+comma() { printf %s "${1//,/,,}"; }
+arguments=(
+  -machine mps2-an385,memory-backend=flash
+  -object "memory-backend-file,id=flash,size=$PSRAM_BYTES,mem-path=$(comma "$flash"),share=on"
+  -display none -monitor none -serial null
+  -semihosting-config enable=on,target=native,arg=mps2-an385,arg=/proc/self/fd/9
+  -nic user,id=n0,net=10.0.2.0/24
+  -device tmp105,id=t0,address=0x48
+  -chardev "pipe,id=first,path=$(comma "$scratch")/qmp" -mon chardev=first,mode=control
+  -kernel "$image"
+)
+[[ -z $qmp ]] || arguments+=(-qmp "unix:$(comma "$qmp"),server=on,wait=off")
+exec "$qemu" "${arguments[@]}" </dev/null

@@ -1,0 +1,3 @@
+//! The network card.
+
+pub(crate) mod lan9118;
