@@ -2,7 +2,17 @@
 //! real MQTT socket. For the demonstration and for load.
 #![forbid(unsafe_code)]
 
+pub mod board;
+pub mod bus;
+mod chips;
+pub mod clock;
+pub mod fault;
+pub mod flash;
+pub mod fleet;
+pub mod link;
+mod load;
 mod noise;
 pub mod nursery;
 pub mod physics;
+pub mod sensing;
 pub mod weather;

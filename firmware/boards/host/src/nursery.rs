@@ -129,6 +129,11 @@ pub struct ChannelPlan {
 }
 
 impl NodePlan {
+    /// Returns whether one of its chips measures `quantity`.
+    pub fn measures(&self, quantity: Quantity) -> bool {
+        self.chips.iter().any(|plan| plan.chip.quantities().contains(&quantity))
+    }
+
     /// Returns the channels, in the order of the birth.
     pub fn channels(&self) -> Vec<ChannelPlan> {
         let of_chip = |chip: &ChipPlan| {
@@ -140,6 +145,13 @@ impl NodePlan {
             })
         };
         self.chips.iter().flat_map(of_chip).collect()
+    }
+}
+
+impl HousePlan {
+    /// Returns whether a chip of one of its nodes measures `quantity`.
+    pub fn measures(&self, quantity: Quantity) -> bool {
+        self.nodes.iter().any(|node| node.measures(quantity))
     }
 }
 
@@ -415,7 +427,7 @@ mod tests {
             let from = NEW_YEAR.plus_ms(hour * 3_600_000);
             house.advance_to(from);
             let mut failing = house.clone();
-            failing.fail_mist(Outage { from, until: Timestamp::MAX });
+            failing.set_outages(vec![Outage { from, until: Timestamp::MAX }]);
             let falls = |second: &i64| {
                 failing.advance_to(from.plus_ms(second * 1_000));
                 failing.indoors().humidity_percent() < limit - 1.0

@@ -83,8 +83,9 @@ pub fn weather(place: &Place, seed: u64, time: Timestamp) -> Outdoors {
 }
 
 /// Returns the water vapour that air of this temperature can hold, in g/m³: the Magnus form of
-/// Alduchov and Eskridge (1996), equation 21, <https://doi.org/10.1175/1520-0450(1996)035<0601:IMFAOS>2.0.CO;2>,
-/// -40 to 50 °C, with the gas law (461.5 J/kg/K).
+/// Alduchov and Eskridge (1996), "Improved Magnus form approximation of saturation vapor pressure",
+/// Journal of Applied Meteorology 35(4), 601, equation 21, -40 to 50 °C; with the gas law (461.5
+/// J/kg/K).
 pub fn saturation_g_m3(air_c: f64) -> f64 {
     let pressure_pa = 610.94 * (17.625 * air_c / (air_c + 243.04)).exp();
     pressure_pa / (0.461_5 * (air_c + 273.15))
