@@ -377,7 +377,7 @@ target_class: string | null,
  */
 sources: Array<string>,
 /**
- * A remark, such as that another species stands in.
+ * A remark in both languages, such as that another species stands in.
  */
 note: string | null, };
 
@@ -742,7 +742,7 @@ severity: Severity | null, };
 /**
  * What happened to an alarm.
  */
-export type AlarmEventKind = "raised" | "changed" | "returned" | "reopened" | "acknowledged" | "commented" | "input_lost" | "input_restored" | "closed";
+export type AlarmEventKind = "raised" | "changed" | "returned" | "reopened" | "acknowledged" | "commented" | "input_lost" | "input_restored" | "went_live" | "rule_changed" | "closed";
 
 /**
  * `POST /alarms/{id}/acknowledge` and `/comment`.

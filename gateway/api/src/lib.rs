@@ -1,5 +1,44 @@
 //! HTTP, event stream and sign-in. Owns the JSON types and their TypeScript.
 //!
-//! No rule of the nursery is judged here and no table is written but through `registry`.
+//! No rule of the nursery is judged here and nothing is written but through `registry` and the
+//! alarm stage. [`run`] serves a bound listener from what the daemon hands in as [`State`].
+
+mod advice;
+mod ask;
+mod bands;
+mod buckets;
+mod charts;
+mod clock;
+mod convert;
+mod events;
+mod folk;
+mod guard;
+mod inbox;
+mod look;
+mod overview;
+mod pages;
+mod problem;
+mod routes;
+mod server;
+mod session;
+mod state;
 pub mod types;
 pub mod typescript;
+
+pub use ask::{BODY_BYTES_MAX, BODY_WAIT};
+pub use bands::NIGHTS_SPAN_MS_MAX;
+pub use buckets::{POINTS_DEFAULT, POINTS_MAX, STEPS_MS};
+pub use clock::Clock;
+pub use events::{LINES_MAX, STREAMS_MAX};
+pub use guard::{COOKIE_NAME, REQUESTS_MAX};
+pub use inbox::ORDER_WAIT;
+pub use overview::{GLANCES_MAX, OVERVIEW_FRESH_MS};
+pub use routes::{BASE, openapi, openapi_text};
+pub use server::{
+    CONNECTIONS_MAX, HEAD_BYTES_MAX, HEAD_WAIT, PASSWORDS_MAX, QUESTIONS_MAX, SHUTDOWN_WAIT,
+    TURN_WAIT, run,
+};
+pub use state::{
+    AlarmDesk, Announcer, HAPPENINGS_MAX, Happening, Happenings, NodePresence, Nursery, ORDERS_MAX,
+    Order, OrderError, Presence, State, alarm_desk, announcements,
+};

@@ -288,7 +288,7 @@ pub struct Band {
     pub target_class: Option<String>,
     /// Where the numbers come from.
     pub sources: Vec<String>,
-    /// A remark, such as that another species stands in.
+    /// A remark in both languages, such as that another species stands in.
     pub note: Option<String>,
 }
 
@@ -565,6 +565,10 @@ pub enum AlarmEventKind {
     InputLost,
     /// Its channel speaks again.
     InputRestored,
+    /// An alarm of recorded data goes on in live data.
+    WentLive,
+    /// Its limits changed; it is judged by the new ones from then on.
+    RuleChanged,
     /// It is over.
     Closed,
 }

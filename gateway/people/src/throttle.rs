@@ -54,9 +54,13 @@ impl Throttle {
         self.users.count(user.to_owned(), now_ms);
     }
 
-    /// Forgets the failures of this person at this address: the password was right.
+    /// Takes back the last failure, which was counted before the password was checked, and forgets
+    /// this person's failures at this address: the password was right.
     pub fn succeeded(&mut self, user: &str, address: IpAddr) {
-        self.pairs.0.remove(&(user.to_owned(), network(address)));
+        let network = network(address);
+        self.pairs.0.remove(&(user.to_owned(), network));
+        self.addresses.take_back(&network);
+        self.users.take_back(&user.to_owned());
     }
 }
 
@@ -104,6 +108,15 @@ impl<K: Hash + Eq + Clone> Counts<K> {
         }
         count.failures = count.failures.saturating_add(1);
         count.last_ms = now_ms;
+    }
+
+    fn take_back(&mut self, key: &K) {
+        if let Some(count) = self.0.get_mut(key) {
+            count.failures = count.failures.saturating_sub(1);
+            if count.failures == 0 {
+                self.0.remove(key);
+            }
+        }
     }
 
     fn forget_one(&mut self, now_ms: u64) {
@@ -170,6 +183,11 @@ mod tests {
         fail(&mut throttle, "li", HERE, PAIR_FREE + 2);
         assert_eq!(throttle.wait_ms("li", HERE, FORGET_MS + 1), 0);
         throttle.succeeded("li", HERE);
+        assert_eq!(throttle.wait_ms("li", HERE, 0), 0);
+        for _ in 0..100 {
+            throttle.failed("li", HERE, 0);
+            throttle.succeeded("li", HERE);
+        }
         assert_eq!(throttle.wait_ms("li", HERE, 0), 0);
     }
 

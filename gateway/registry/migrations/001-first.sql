@@ -94,3 +94,56 @@ CREATE TABLE token (
     hash BLOB NOT NULL UNIQUE,
     created_us INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Where the alarm engine stands, and up to which journal position it has judged.
+CREATE TABLE alarm_engine (
+    one INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
+    version INTEGER NOT NULL,
+    next_alarm INTEGER NOT NULL,
+    position INTEGER NOT NULL
+) STRICT;
+
+-- What the alarm engine remembers of each channel.
+CREATE TABLE alarm_channel (
+    channel INTEGER NOT NULL PRIMARY KEY,
+    body TEXT NOT NULL
+) STRICT;
+
+-- Each episode as it is now; `body` is all of it, the columns are what lists ask for.
+CREATE TABLE alarm (
+    id INTEGER NOT NULL PRIMARY KEY,
+    channel INTEGER NOT NULL,
+    active INTEGER NOT NULL,
+    wants INTEGER NOT NULL,
+    raised_us INTEGER NOT NULL,
+    started_us INTEGER NOT NULL,
+    ended_us INTEGER,
+    closed_us INTEGER,
+    value INTEGER,
+    body TEXT NOT NULL
+) STRICT;
+CREATE INDEX alarm_open ON alarm (raised_us) WHERE closed_us IS NULL;
+CREATE INDEX alarm_raised ON alarm (raised_us);
+CREATE INDEX alarm_channel ON alarm (channel, started_us);
+
+-- What has happened to alarms. Rows are only added.
+CREATE TABLE transition (
+    number INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    alarm INTEGER NOT NULL REFERENCES alarm (id),
+    kind TEXT NOT NULL,
+    at_us INTEGER NOT NULL,
+    seen_us INTEGER NOT NULL,
+    body TEXT NOT NULL
+) STRICT;
+CREATE INDEX transition_alarm ON transition (alarm, number);
+CREATE TRIGGER transition_stays BEFORE UPDATE ON transition
+BEGIN SELECT RAISE(ABORT, 'transitions are only added to'); END;
+CREATE TRIGGER transition_is_kept BEFORE DELETE ON transition
+BEGIN SELECT RAISE(ABORT, 'transitions are only added to'); END;
+
+-- Of what people are to be told. A row is there from the very commit of its transition.
+CREATE TABLE outbox (
+    transition INTEGER NOT NULL PRIMARY KEY REFERENCES transition (number),
+    alarm INTEGER NOT NULL REFERENCES alarm (id),
+    made_us INTEGER NOT NULL
+) STRICT;

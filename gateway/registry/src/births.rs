@@ -26,8 +26,11 @@ impl Registry {
     /// `Refused` for one longer than [`BIRTH_BYTES_MAX`], or a failure of the file.
     pub fn save_birth(&self, birth: &Birth) -> Result<(), Error> {
         if birth.frame.len() > BIRTH_BYTES_MAX {
-            let reason = format!("a birth must not have more than {BIRTH_BYTES_MAX} bytes");
-            return Err(Error::Refused { field: "frame", reason });
+            return Err(Error::refused(
+                "frame",
+                format!("上线报文不得超过 {BIRTH_BYTES_MAX} 字节"),
+                format!("a birth must not have more than {BIRTH_BYTES_MAX} bytes"),
+            ));
         }
         let sql = "INSERT INTO birth (site, node, received_us, frame) VALUES (?1, ?2, ?3, ?4)
                    ON CONFLICT (site, node) DO UPDATE

@@ -25,13 +25,13 @@ pub enum Error {
         /// Its name.
         name: String,
     },
-    /// A value was refused; the text says what it must be.
-    #[error("{field}: {reason}")]
+    /// A value was refused; the texts say what it must be.
+    #[error("{field}: {}", .reason.en)]
     Refused {
         /// The field at fault.
         field: &'static str,
         /// What the value must be.
-        reason: String,
+        reason: Box<Reason>,
     },
     /// The operating system gave no randomness, so no secret can be drawn.
     #[error("the operating system gave no randomness")]
@@ -56,10 +56,27 @@ pub enum Error {
     File(#[source] std::io::Error),
 }
 
+/// Why a value was refused, in both languages: it is shown to people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// Chinese.
+    pub zh: String,
+    /// English.
+    pub en: String,
+}
+
 impl Error {
     /// Returns whether the same call may work later.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::Randomness)
+    }
+
+    pub(crate) fn refused(
+        field: &'static str,
+        zh: impl Into<String>,
+        en: impl Into<String>,
+    ) -> Self {
+        Self::Refused { field, reason: Box::new(Reason { zh: zh.into(), en: en.into() }) }
     }
 
     pub(crate) fn broken(

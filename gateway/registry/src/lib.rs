@@ -7,6 +7,7 @@
 
 mod audit;
 mod births;
+mod episodes;
 mod error;
 mod letters;
 mod nodes;
@@ -24,10 +25,13 @@ use std::time::Duration;
 use measure::{NodeKey, Slug, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
 use rusqlite_migration::{M, Migrations};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 pub use audit::{CHANGES_PAGE_MAX, Change};
 pub use births::{BIRTH_BYTES_MAX, Birth};
-pub use error::Error;
+pub use episodes::{ALARMS_PAGE_MAX, Alarm, Message, OUTBOX_MAX, TIMELINE_MAX, Which};
+pub use error::{Error, Reason};
 pub use letters::{DEAD_LETTER_BYTES_MAX, DEAD_LETTERS_MAX, DeadLetter};
 pub use nodes::{NODES_MAX, Node};
 pub use password::{PASSWORD_BYTES_MAX, PASSWORD_CHARACTERS_MIN};
@@ -160,6 +164,14 @@ fn touch(transaction: &Transaction<'_>, topic: Topic) -> Result<(), Error> {
                ON CONFLICT (topic) DO UPDATE SET value = value + 1";
     transaction.prepare_cached(sql)?.execute([topic.name()])?;
     Ok(())
+}
+
+fn parse<T: DeserializeOwned>(what: &'static str, body: &str) -> Result<T, Error> {
+    serde_json::from_str(body).map_err(|error| Error::broken(what, error))
+}
+
+fn write(what: &'static str, body: &impl Serialize) -> Result<String, Error> {
+    serde_json::to_string(body).map_err(|error| Error::broken(what, error))
 }
 
 fn time(micros: i64) -> Result<Timestamp, Error> {

@@ -43,8 +43,11 @@ impl Registry {
             let known = find(db, key)?.is_some();
             let count: i64 = db.query_row("SELECT COUNT(*) FROM node", [], |row| row.get(0))?;
             if !known && count >= NODES_MAX as i64 {
-                let reason = format!("there are {NODES_MAX} nodes already");
-                return Err(Error::Refused { field: "node", reason });
+                return Err(Error::refused(
+                    "node",
+                    format!("已有 {NODES_MAX} 个节点"),
+                    format!("there are {NODES_MAX} nodes already"),
+                ));
             }
             let sql = "INSERT INTO node (site, node, zone, secret, added_us)
                        VALUES (?1, ?2, ?3, ?4, ?5)

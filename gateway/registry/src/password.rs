@@ -12,25 +12,36 @@ pub const PASSWORD_CHARACTERS_MIN: usize = 10;
 /// The longest password, in bytes; a longer one is refused before it costs any work.
 pub const PASSWORD_BYTES_MAX: usize = 256;
 
-/// Checks a new password of `user`.
-pub(crate) fn check(user: &str, password: &str) -> Result<(), Error> {
-    let refused = |reason: String| Err(Error::Refused { field: "password", reason });
+/// Checks a new password of `user`; `field` is what the request calls it.
+pub(crate) fn check(field: &'static str, user: &str, password: &str) -> Result<(), Error> {
+    let refused = |zh: String, en: String| Err(Error::refused(field, zh, en));
     if password.chars().count() < PASSWORD_CHARACTERS_MIN {
-        return refused(format!(
-            "a password must have at least {PASSWORD_CHARACTERS_MIN} characters"
-        ));
+        return refused(
+            format!("密码至少要有 {PASSWORD_CHARACTERS_MIN} 个字符"),
+            format!("a password must have at least {PASSWORD_CHARACTERS_MIN} characters"),
+        );
     }
     if password.len() > PASSWORD_BYTES_MAX {
-        return refused(format!("a password must not have more than {PASSWORD_BYTES_MAX} bytes"));
+        return refused(
+            format!("密码不得超过 {PASSWORD_BYTES_MAX} 字节"),
+            format!("a password must not have more than {PASSWORD_BYTES_MAX} bytes"),
+        );
     }
-    if password.to_lowercase().contains(&user.to_lowercase()) && user.chars().count() >= 4 {
-        return refused("a password must not contain the user's name".into());
+    let names_user = password.to_lowercase().contains(&user.to_lowercase());
+    if names_user && user.chars().count() >= 4 {
+        return refused(
+            "密码不得包含用户名".into(),
+            "a password must not contain the user's name".into(),
+        );
     }
     let mut characters: Vec<char> = password.chars().collect();
     characters.sort_unstable();
     characters.dedup();
     if characters.len() < 5 {
-        return refused("a password must have at least 5 different characters".into());
+        return refused(
+            "密码至少要有 5 个不同的字符".into(),
+            "a password must have at least 5 different characters".into(),
+        );
     }
     Ok(())
 }
@@ -76,8 +87,11 @@ mod tests {
     #[test]
     fn a_weak_password_is_refused_with_its_reason() {
         for weak in ["short", "aaaaaaaaaaaa", "li-lei-li-lei", &"a1b2c".repeat(60)] {
-            assert!(matches!(check("li-lei", weak), Err(Error::Refused { field: "password", .. })));
+            assert!(matches!(
+                check("new", "li-lei", weak),
+                Err(Error::Refused { field: "new", .. })
+            ));
         }
-        assert!(check("li-lei", "苗床上的第一片叶子真绿").is_ok());
+        assert!(check("new", "li-lei", "苗床上的第一片叶子真绿").is_ok());
     }
 }

@@ -6,13 +6,12 @@ use measure::{Slug, Timestamp};
 use nursery::{Growing, NodePlacement, Site, Zone};
 use people::Actor;
 use rusqlite::{OptionalExtension as _, Transaction, params};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::audit::{Done, record};
 use crate::nodes::{find, require_zone};
-use crate::{Error, Registry, Topic, time, touch};
+use crate::{Error, Registry, Topic, parse, time, touch, write};
 
 /// The most sites; a plan that would make more is refused whole.
 pub const SITES_MAX: usize = 1_000;
@@ -245,16 +244,11 @@ fn what(known: bool, add: &'static str, change: &'static str) -> (&'static str, 
 fn limit(db: &Transaction<'_>, sql: &str, field: &'static str, max: usize) -> Result<(), Error> {
     let count: i64 = db.query_row(sql, [], |row| row.get(0))?;
     if count > max as i64 {
-        let reason = format!("there would be {count} {field}, more than {max}");
-        return Err(Error::Refused { field, reason });
+        return Err(Error::refused(
+            field,
+            format!("{field} 将有 {count} 个,超过 {max}"),
+            format!("there would be {count} {field}, more than {max}"),
+        ));
     }
     Ok(())
-}
-
-fn parse<T: DeserializeOwned>(what: &'static str, body: &str) -> Result<T, Error> {
-    serde_json::from_str(body).map_err(|error| Error::broken(what, error))
-}
-
-fn write(what: &'static str, body: &impl Serialize) -> Result<String, Error> {
-    serde_json::to_string(body).map_err(|error| Error::broken(what, error))
 }

@@ -38,8 +38,11 @@ impl Registry {
         self.write(|db| {
             let count: i64 = db.query_row("SELECT COUNT(*) FROM token", [], |row| row.get(0))?;
             if count >= TOKENS_MAX as i64 {
-                let reason = format!("there are {TOKENS_MAX} tokens already; remove one first");
-                return Err(Error::Refused { field: "name", reason });
+                return Err(Error::refused(
+                    "name",
+                    format!("已有 {TOKENS_MAX} 个令牌,请先删除一个"),
+                    format!("there are {TOKENS_MAX} tokens already; remove one first"),
+                ));
             }
             let sql = "INSERT INTO token (name, role, hash, created_us) VALUES (?1, ?2, ?3, ?4)
                        ON CONFLICT (name) DO NOTHING";

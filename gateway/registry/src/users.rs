@@ -79,7 +79,7 @@ impl Registry {
         by: &Actor,
         now: Timestamp,
     ) -> Result<User, Error> {
-        password::check(name.as_str(), password)?;
+        password::check("password", name.as_str(), password)?;
         let hash = password::hash(password)?;
         self.write(|db| {
             if find(db, name.as_str())?.is_some() {
@@ -87,8 +87,11 @@ impl Registry {
             }
             let count: i64 = db.query_row("SELECT COUNT(*) FROM user", [], |row| row.get(0))?;
             if count >= USERS_MAX as i64 {
-                let reason = format!("there are {USERS_MAX} users already; remove one first");
-                return Err(Error::Refused { field: "user", reason });
+                return Err(Error::refused(
+                    "user",
+                    format!("已有 {USERS_MAX} 个用户,请先删除一个"),
+                    format!("there are {USERS_MAX} users already; remove one first"),
+                ));
             }
             insert(db, name, role, &hash, now)?;
             record(db, now, by, Done::new("user.add", name.as_str()), &json!({ "role": role }))?;
@@ -108,8 +111,11 @@ impl Registry {
             let others = "SELECT COUNT(*) FROM user WHERE role = 'admin' AND name <> ?1";
             let others: i64 = db.query_row(others, [name.as_str()], |row| row.get(0))?;
             if found.user.role == Role::Admin && others == 0 {
-                let reason = "the last admin can't be removed; add another admin first".into();
-                return Err(Error::Refused { field: "user", reason });
+                return Err(Error::refused(
+                    "user",
+                    "不能删除最后一个管理员,请先添加另一个",
+                    "the last admin can't be removed; add another admin first",
+                ));
             }
             db.execute("DELETE FROM user WHERE name = ?1", [name.as_str()])?;
             record(db, now, by, Done::new("user.remove", name.as_str()), &json!({}))
@@ -161,10 +167,13 @@ impl Registry {
         if self.check_password(name.as_str(), old)?.is_none() {
             return Ok(false);
         }
-        password::check(name.as_str(), new)?;
+        password::check("new", name.as_str(), new)?;
         if old == new {
-            let reason = "the new password must differ from the old one".into();
-            return Err(Error::Refused { field: "new", reason });
+            return Err(Error::refused(
+                "new",
+                "新密码须与旧密码不同",
+                "the new password must differ from the old one",
+            ));
         }
         let hash = password::hash(new)?;
         self.write(|db| {

@@ -1,0 +1,192 @@
+//! Alarms: the list, one of them, and people's answers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use alarms::{Action, AlarmId, COMMENT_CHARS_MAX, Transition};
+use axum::Json;
+use axum::extract::State as Held;
+use axum::http::StatusCode;
+use measure::{Scaled, Timestamp};
+use registry::{ALARMS_PAGE_MAX, Alarm, Which};
+
+use crate::advice;
+use crate::ask::{At, Body, Query};
+use crate::guard::Asker;
+use crate::look::{Look, person};
+use crate::problem::Refusal;
+use crate::server::{Shared, question};
+use crate::state::OrderError;
+use crate::types::{self, AlarmEvent, AlarmEventKind};
+
+/// How many alarms a list has that doesn't say.
+const LIMIT_DEFAULT: usize = 200;
+
+/// How long the alarm engine may take to carry out an order before the request is told to come
+/// again; the order may still be carried out, and carrying it out twice changes nothing.
+pub const ORDER_WAIT: Duration = Duration::from_secs(10);
+
+/// `GET /alarms`.
+pub(crate) async fn list(
+    Held(shared): Held<Arc<Shared>>,
+    mut query: Query,
+) -> Result<Json<types::Alarms>, Refusal> {
+    let which = which(query.optional("state").as_deref())?;
+    let limit = query.number("limit", LIMIT_DEFAULT, (1, ALARMS_PAGE_MAX - 1))?;
+    query.end()?;
+    question(&shared, move |shared| {
+        let look = Look::take(&shared.state)?;
+        let found = shared.state.registry.alarms(which, limit + 1)?;
+        Ok(types::Alarms {
+            now_ms: look.now.millis(),
+            alarms: found.iter().take(limit).map(|alarm| look.alarm(alarm)).collect(),
+            more: found.len() > limit,
+        })
+    })
+    .await
+    .map(Json)
+}
+
+fn which(state: Option<&str>) -> Result<Which, Refusal> {
+    match state.unwrap_or("open") {
+        "open" => Ok(Which::Open),
+        "unacknowledged" => Ok(Which::Unacknowledged),
+        "active" => Ok(Which::Active),
+        "closed" => Ok(Which::Closed),
+        "all" => Ok(Which::All),
+        other => Err(Refusal::field(
+            "state",
+            format!("state 须为 open、unacknowledged、active、closed 或 all,而不是“{other}”"),
+            format!("state must be open, unacknowledged, active, closed or all, not `{other}`"),
+        )),
+    }
+}
+
+/// `GET /alarms/{id}`.
+pub(crate) async fn show(
+    Held(shared): Held<Arc<Shared>>,
+    At(id): At<String>,
+) -> Result<Json<types::AlarmDetail>, Refusal> {
+    question(&shared, move |shared| {
+        let look = Look::take(&shared.state)?;
+        let alarm = find(shared, &id)?;
+        let transitions = shared.state.registry.transitions(alarm.episode.id)?;
+        let advice = advice::of(&alarm.episode);
+        Ok(types::AlarmDetail {
+            check: advice.check,
+            action: advice.action,
+            timeline: timeline(&alarm, &transitions),
+            alarm: look.alarm(&alarm),
+        })
+    })
+    .await
+    .map(Json)
+}
+
+/// `POST /alarms/{id}/acknowledge`.
+pub(crate) async fn acknowledge(
+    Held(shared): Held<Arc<Shared>>,
+    asker: Asker,
+    At(id): At<String>,
+    Body(said): Body<types::AlarmComment>,
+) -> Result<Json<types::Alarm>, Refusal> {
+    answer(&shared, &asker, id, Action::Acknowledge, said).await
+}
+
+/// `POST /alarms/{id}/comment`.
+pub(crate) async fn comment(
+    Held(shared): Held<Arc<Shared>>,
+    asker: Asker,
+    At(id): At<String>,
+    Body(said): Body<types::AlarmComment>,
+) -> Result<Json<types::Alarm>, Refusal> {
+    if said.comment.trim().is_empty() {
+        return Err(Refusal::field("comment", "请写下备注", "comment must not be empty"));
+    }
+    answer(&shared, &asker, id, Action::Comment, said).await
+}
+
+async fn answer(
+    shared: &Arc<Shared>,
+    asker: &Asker,
+    id: String,
+    action: Action,
+    said: types::AlarmComment,
+) -> Result<Json<types::Alarm>, Refusal> {
+    if said.comment.chars().count() > COMMENT_CHARS_MAX {
+        return Err(Refusal::field(
+            "comment",
+            format!("备注不得超过 {COMMENT_CHARS_MAX} 个字符"),
+            format!("comment must not have more than {COMMENT_CHARS_MAX} characters"),
+        ));
+    }
+    let alarm = {
+        let id = id.clone();
+        question(shared, move |shared| find(shared, &id)).await?
+    };
+    let (by, said) = (asker.who.actor.to_string(), said.comment.trim().to_owned());
+    let order = shared.state.desk.hand_in(action, alarm.episode.id, by, said);
+    let done = tokio::time::timeout(ORDER_WAIT, order).await;
+    match done.unwrap_or(Err(OrderError::Unavailable)) {
+        Ok(()) => {}
+        Err(OrderError::NotOpen) => {
+            return Err(Refusal::new(
+                StatusCode::CONFLICT,
+                "alarm_over",
+                "该报警已经结束,无需处理",
+                "the alarm is over already; there is nothing to answer",
+            ));
+        }
+        Err(OrderError::Unavailable) => return Err(Refusal::busy()),
+    }
+    shared.overview.spoil();
+    question(shared, move |shared| Ok(Look::take(&shared.state)?.alarm(&find(shared, &id)?)))
+        .await
+        .map(Json)
+}
+
+fn find(shared: &Shared, id: &str) -> Result<Alarm, Refusal> {
+    let number = id.parse().ok().map(AlarmId);
+    let found = match number {
+        Some(number) => shared.state.registry.alarm(number)?,
+        None => None,
+    };
+    found.ok_or_else(|| {
+        Refusal::not_found(
+            format!("没有编号为“{id}”的报警;所有报警见 GET /api/v1/alarms?state=all"),
+            format!("there is no alarm `{id}`; GET /api/v1/alarms?state=all lists all"),
+        )
+    })
+}
+
+fn timeline(alarm: &Alarm, transitions: &[Transition]) -> Vec<AlarmEvent> {
+    let units = |value: Scaled| value.to_f64(alarm.episode.quantity);
+    let mut events: Vec<_> = transitions
+        .iter()
+        .map(|it| AlarmEvent {
+            kind: it.kind.into(),
+            at_ms: it.at.millis(),
+            seen_ms: it.seen.millis(),
+            by: it.by.as_deref().map(person),
+            comment: it.comment.clone().filter(|said| !said.is_empty()),
+            value: it.value.map(units),
+            severity: Some(it.episode.severity.into()),
+        })
+        .collect();
+    // What closes an alarm is its return or its acknowledgement; the page wants a line for it.
+    let closed = alarm.episode.closed.map(Timestamp::millis);
+    let told = events.last().is_some_and(|last| last.kind == AlarmEventKind::Closed);
+    if let (Some(at_ms), false) = (closed, told) {
+        let seen_ms = events.last().map_or(at_ms, |last| last.seen_ms);
+        events.push(AlarmEvent {
+            kind: AlarmEventKind::Closed,
+            at_ms,
+            seen_ms,
+            by: None,
+            comment: None,
+            value: None,
+            severity: None,
+        });
+    }
+    events
+}

@@ -1,0 +1,175 @@
+//! What the daemon hands in: everything that the API answers from.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use alarms::{Action, AlarmId, Rules};
+use measure::{NodeKey, Timestamp};
+use nursery::{Profile, Site, Source, Zone};
+use registry::Registry;
+use store::{Sample, Store};
+use tokio::sync::{mpsc, oneshot, watch};
+use tracing::warn;
+
+use crate::clock::Clock;
+use crate::types::Name;
+
+/// How many happenings wait to be told to the event streams; beyond it they are dropped and every
+/// reader is told to read again.
+pub const HAPPENINGS_MAX: usize = 1_024;
+
+/// How many orders wait for the alarm engine; one more waits with its request.
+pub const ORDERS_MAX: usize = 64;
+
+/// Everything that the API answers from.
+pub struct State {
+    /// The readings.
+    pub store: Arc<dyn Store>,
+    /// Sites, zones, nodes, people and alarms.
+    pub registry: Arc<Registry>,
+    /// The nursery's clock, which a demonstration may run faster.
+    pub clock: Clock,
+    /// The wall's clock: sessions and waits run on it at any speed.
+    pub wall: Clock,
+    /// Sites, zones, profiles and rules as they are now.
+    pub nursery: watch::Receiver<Arc<Nursery>>,
+    /// What is known of the nodes' sessions.
+    pub presence: watch::Receiver<Arc<Presence>>,
+    /// What does not work, in a person's words; empty where all is well.
+    pub troubles: watch::Receiver<Vec<Name>>,
+    /// Where people's answers to alarms are carried out.
+    pub desk: AlarmDesk,
+    /// How many times faster than the wall `clock` runs; 1 outside a demonstration.
+    pub speed: f64,
+    /// Whether this is the demonstration nursery.
+    pub demonstration: bool,
+    /// Whether the listener speaks TLS, so that the cookie may ask for it.
+    pub secure: bool,
+}
+
+/// Sites, zones, nodes, profiles and rules: one consistent picture, replaced whole.
+#[derive(Clone, Debug)]
+pub struct Nursery {
+    /// The sites.
+    pub sites: Vec<Site>,
+    /// The zones.
+    pub zones: Vec<Zone>,
+    /// The nodes and where they stand.
+    pub nodes: Vec<registry::Node>,
+    /// The crop profiles.
+    pub profiles: Vec<Profile>,
+    /// The sources that profiles name.
+    pub sources: Vec<Source>,
+    /// The rules made from them, which the alarm engine judges by.
+    pub rules: Rules,
+}
+
+/// What is known of the nodes' sessions.
+pub type Presence = HashMap<NodeKey, NodePresence>;
+
+/// What is known of one node's session.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NodePresence {
+    /// Whether it is connected; `None` where it was not heard since the gateway started.
+    pub online: Option<bool>,
+    /// Its firmware, from its latest birth.
+    pub firmware: Option<String>,
+    /// When its latest birth came.
+    pub birth: Option<Timestamp>,
+    /// How often it samples, in milliseconds.
+    pub interval_ms: Option<u32>,
+    /// How many readings waited in its flash at its latest birth.
+    pub waiting: Option<u32>,
+}
+
+/// Something that happened and that open pages shall know.
+#[derive(Clone, Debug)]
+pub enum Happening {
+    /// Samples were kept.
+    Samples(Vec<Sample>),
+    /// An alarm changed, and the registry holds it as it is now.
+    Alarm(AlarmId),
+    /// A node came or went.
+    Node(NodeKey),
+    /// Zones, crops, nodes or limits changed, and `State::nursery` holds them already.
+    Configuration,
+}
+
+/// Where the daemon's stages tell what happened. Never waits.
+#[derive(Clone, Debug)]
+pub struct Announcer(mpsc::Sender<Happening>);
+
+/// What the stages told, for [`crate::run`].
+#[derive(Debug)]
+pub struct Happenings(pub(crate) mpsc::Receiver<Happening>);
+
+/// Makes the way from the stages to the event streams.
+pub fn announcements() -> (Announcer, Happenings) {
+    let (sender, receiver) = mpsc::channel(HAPPENINGS_MAX);
+    (Announcer(sender), Happenings(receiver))
+}
+
+impl Announcer {
+    /// Tells what happened. Where too much waits it is dropped: pages lose a live update that the
+    /// next one of its channel makes up for, and nothing is lost on disk.
+    pub fn tell(&self, happening: Happening) {
+        match self.0.try_send(happening) {
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                warn!("Dropped a live update: the event streams are behind.");
+            }
+        }
+    }
+}
+
+/// Something that a person does to an alarm. The alarm stage carries it out, commits it to the
+/// registry, and only then answers.
+#[derive(Debug)]
+pub struct Order {
+    /// What to do.
+    pub action: Action,
+    /// To which alarm.
+    pub alarm: AlarmId,
+    /// Who, as [`people::Actor`] prints.
+    pub by: String,
+    /// In their words.
+    pub comment: String,
+    /// Where the answer goes, once the alarm is on disk as it is now.
+    pub answer: oneshot::Sender<Result<(), OrderError>>,
+}
+
+/// Why an order was not carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OrderError {
+    /// The alarm is not open: it is over, or there never was one.
+    #[error("the alarm is not open")]
+    NotOpen,
+    /// It could not be committed; the same order may work later.
+    #[error("the order could not be kept")]
+    Unavailable,
+}
+
+/// Where people's answers to alarms are handed in.
+#[derive(Clone, Debug)]
+pub struct AlarmDesk(mpsc::Sender<Order>);
+
+/// Makes the way from the API to the alarm stage, which answers every order it receives.
+pub fn alarm_desk() -> (AlarmDesk, mpsc::Receiver<Order>) {
+    let (sender, receiver) = mpsc::channel(ORDERS_MAX);
+    (AlarmDesk(sender), receiver)
+}
+
+impl AlarmDesk {
+    pub(crate) async fn hand_in(
+        &self,
+        action: Action,
+        alarm: AlarmId,
+        by: String,
+        comment: String,
+    ) -> Result<(), OrderError> {
+        let (answer, answered) = oneshot::channel();
+        let order = Order { action, alarm, by, comment, answer };
+        self.0.send(order).await.map_err(|_| OrderError::Unavailable)?;
+        answered.await.unwrap_or(Err(OrderError::Unavailable))
+    }
+}
