@@ -9,7 +9,7 @@
 //! | `broker` | IPv4 address and port | - |
 //! | `site`, `node` | names, `[a-z0-9-]{1,32}` | - |
 //! | `secret` | the node's password; never printed | - |
-//! | `interval_ms` | time between two samples, 500 to 86 400 000 | 5000 |
+//! | `interval_ms` | time between two samples, 100 to 86 400 000 | 5000 |
 //! | `tmp105` | position of the machine's TMP105 | `canopy` |
 //! | `simulated` | position of the made-up chips, `none` for no such chips | `bench` |
 
@@ -18,6 +18,7 @@ use core::net::SocketAddrV4;
 
 use heapless::String;
 use measure::{NodeKey, Slug};
+use node::{INTERVAL_MS_MAX, INTERVAL_MS_MIN};
 
 use crate::host;
 
@@ -28,9 +29,6 @@ const FILE_BYTES_MAX: usize = 1024;
 const COMMAND_LINE_BYTES_MAX: usize = 256;
 /// The longest secret, in bytes; a longer one is refused.
 const SECRET_BYTES_MAX: usize = 128;
-/// The shortest and the longest time between two samples, in milliseconds; outside them it is
-/// refused.
-const INTERVAL_MS: core::ops::RangeInclusive<u32> = 500..=86_400_000;
 
 /// A checked configuration.
 pub(crate) struct Config {
@@ -117,7 +115,7 @@ fn parse(text: &str) -> Result<Config, Error> {
                 interval_ms = value
                     .parse()
                     .ok()
-                    .filter(|ms| INTERVAL_MS.contains(ms))
+                    .filter(|ms| (INTERVAL_MS_MIN..=INTERVAL_MS_MAX).contains(ms))
                     .ok_or(Error::BadValue("interval_ms"))?;
             }
             "tmp105" => tmp105 = slug("tmp105", value)?,
