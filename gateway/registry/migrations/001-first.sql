@@ -124,7 +124,7 @@ CREATE TABLE alarm (
 ) STRICT;
 CREATE INDEX alarm_open ON alarm (raised_us) WHERE closed_us IS NULL;
 CREATE INDEX alarm_raised ON alarm (raised_us);
-CREATE INDEX alarm_channel ON alarm (channel, started_us);
+CREATE INDEX alarm_by_channel ON alarm (channel, started_us);
 
 -- What has happened to alarms. Rows are only added.
 CREATE TABLE transition (

@@ -78,6 +78,14 @@ impl Registry {
         Ok(kept.flatten().is_some_and(|kept| secret::same(&kept, &given)))
     }
 
+    /// Returns whether a person has added the node.
+    ///
+    /// # Errors
+    /// Where the file can't be read.
+    pub fn knows_node(&self, key: &NodeKey) -> Result<bool, Error> {
+        self.read(|db| Ok(find(db, key)?.is_some()))
+    }
+
     /// Returns every node by site and name.
     ///
     /// # Errors

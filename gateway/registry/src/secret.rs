@@ -17,6 +17,14 @@ impl Secret {
         &self.0
     }
 
+    /// Draws a secret of 256 bits that nothing keeps.
+    ///
+    /// # Errors
+    /// Where the operating system gives no randomness.
+    pub fn drawn() -> Result<Self, Error> {
+        Self::draw("")
+    }
+
     /// Draws 256 bits, written in 52 characters after `prefix`.
     pub(crate) fn draw(prefix: &str) -> Result<Self, Error> {
         Ok(Self(format!("{prefix}{}", base32(&random::<32>()?))))
