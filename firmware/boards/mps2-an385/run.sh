@@ -63,7 +63,7 @@ esac
 # The node's line of the credentials.
 [[ -r $credentials ]] || fail 66 "the credentials file \`$credentials\` cannot be read"
 secret=''
-while read -r key value rest || [[ -n $key ]]; do
+while read -r key value _ || [[ -n $key ]]; do
   [[ -z $key || $key == \#* ]] && continue
   [[ -z $node || $node == "$key" ]] || continue
   node=$key secret=$value

@@ -34,7 +34,7 @@ use core::fmt;
 use core::panic::PanicInfo;
 
 use embassy_futures::block_on;
-use embassy_futures::select::select;
+use embassy_futures::select::{Either, select};
 use embassy_net::{DhcpConfig, Runner, Stack, StackResources};
 use embassy_sync::blocking_mutex::raw::ThreadModeRawMutex;
 use embassy_sync::mutex::Mutex;
@@ -197,8 +197,7 @@ async fn sample(node: &'static Shared, probes: Probes, first_channel: u8) -> ! {
             Step::Round { at, readings } => (at, readings),
             Step::Wait(until) => {
                 let until = Timer::at(Instant::from_millis(until.0));
-                select(interval.changed(), until).await;
-                if let Some(interval_ms) = interval.try_get() {
+                if let Either::First(interval_ms) = select(interval.changed(), until).await {
                     schedule.set_interval(now(), interval_ms);
                 }
                 continue;
