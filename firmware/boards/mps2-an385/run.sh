@@ -128,19 +128,20 @@ exec 9<"$scratch/config"
 rm "$scratch/config"
 
 # QEMU's TMP105 starts at 0 °C, a frost that nobody ordered, and takes a temperature over a control
-# channel only. So a child waits on a pipe for QEMU's greeting, sets it and takes the pipe away.
+# channel only. So the command waits in a pipe for QEMU, ahead of all that --qmp may bring; a child
+# takes the pipe away once QEMU has greeted and so opened it.
 mkfifo "$scratch/qmp.in" "$scratch/qmp.out"
-(
-  exec 4<>"$scratch/qmp.out"
-  if read -r -t 10 _ <&4; then
-    cat >"$scratch/qmp.in" <<END
+exec 7<>"$scratch/qmp.in"
+cat >&7 <<END
 {"execute": "qmp_capabilities"}
 {"execute": "qom-set", "arguments": {"path": "/machine/peripheral/t0", "property": "temperature",
   "value": $temperature_mc}}
 END
-  fi
+(
+  exec 4<>"$scratch/qmp.out"
+  read -r -t 10 _ <&4
   rm -rf "$scratch"
-) </dev/null >/dev/null 2>&1 8<&- 9<&- &
+) </dev/null >/dev/null 2>&1 7<&- 8<&- 9<&- &
 
 # QEMU's options end at a comma, so one in a path is doubled.
 comma() { printf %s "${1//,/,,}"; }
