@@ -222,9 +222,10 @@ pub enum Kind {
     Raised,
     /// An unacknowledged episode broke again within its window.
     Reopened,
-    /// It has become worse, or the other side of the limits is broken: an acknowledgement is void.
+    /// It has become worse, or the other side of the limits is newly broken: an acknowledgement is
+    /// void.
     Rose,
-    /// It has become less bad.
+    /// It has become less bad: a level has returned, and others remain.
     Fell,
     /// The value is back.
     Returned,

@@ -90,6 +90,12 @@ fn worst<'a>(alarm: &AlarmState, rule: &'a Rule, judged: Judged) -> Option<Worst
     [risen_other, current, Some(Side::High), Some(Side::Low)].into_iter().flatten().find_map(active)
 }
 
+/// Returns whether a level of a side has just become active.
+fn risen_on(rule: &Rule, judged: Judged, side: Side) -> bool {
+    let mut levels = rule.levels.iter().enumerate();
+    levels.any(|(index, level)| level.side() == side && judged.risen & (1 << index) != 0)
+}
+
 /// Raises a new episode, or the one that nobody has acknowledged again.
 fn raise(
     alarm: &mut AlarmState,
@@ -161,11 +167,13 @@ fn go_on(
     if side_changed {
         episode.peak = None;
     }
-    if side_changed || worst.level.severity > before {
+    // What only remains when something else returned is no news, whichever side it is on.
+    let is_new = risen_on(context.rule, judged, worst.side);
+    if is_new && (side_changed || worst.level.severity > before) {
         episode.acknowledged = None;
         take_level(alarm, context, worst);
         push(alarm, moment, Kind::Rose, out);
-    } else if worst.level.severity < before {
+    } else if side_changed || worst.level.severity != before {
         take_level(alarm, context, worst);
         push(alarm, moment, Kind::Fell, out);
     } else {

@@ -4,12 +4,17 @@
 //! active once an unbroken run of samples beyond its limit is as long as the on-delay, and until
 //! an unbroken run inside it is as long as the off-delay. It shares only types with `alarms`.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "the model is meant to be read, and to fail loudly where it is wrong"
+)]
+
 use alarms::{
     Action, AlarmId, Input, Kind, Level, Presence, Rule, RuleKind, Rules, Sample, Severity, Side,
     State, StateName, Threshold, Transition, Trip, evaluate,
 };
 use measure::{Marks, Quality};
-use nursery::Day;
 use proptest::prelude::*;
 
 use crate::house::*;
@@ -394,6 +399,7 @@ impl Model {
             .filter(|index| active[*index] && side(&levels[*index]) == on)
             .max_by_key(|index| levels[*index].severity)
             .unwrap();
+        let is_new = (0..levels.len()).any(|index| new(index) && side(&levels[index]) == on);
         let (severity, wakes) = (levels[worst].severity, wakes(&levels[worst]));
         let shown = (it.rule.kind == RuleKind::Limit).then_some(on);
         let began_s = started_s.unwrap_or_else(|| it.started_s(on));
@@ -461,10 +467,10 @@ impl Model {
             (false, one, None) => one,
             (_, _, two) => two,
         };
-        if crossed || severity > before {
+        if is_new && (crossed || severity > before) {
             alarm.acknowledged = false;
             self.tell(judge, at_s, Kind::Rose, history);
-        } else if severity < before {
+        } else if crossed || severity != before {
             self.tell(judge, at_s, Kind::Fell, history);
         }
     }
