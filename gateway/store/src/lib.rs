@@ -2,8 +2,8 @@
 //!
 //! A store takes batches of samples, drops what it has seen before, keeps the rest durably, and
 //! answers questions about one series at a time. It judges nothing, converts nothing and reads no
-//! clock. [`embedded::Engine`] is the default; a conformance suite (feature `conformance`) says
-//! what every other store must do as well.
+//! clock. [`embedded::Engine`] is the default. With the feature `conformance` come a suite that
+//! says what every other store must do as well, and the load to measure any of them with.
 
 mod batch;
 mod columns;
@@ -11,6 +11,8 @@ mod columns;
 pub mod conformance;
 pub mod embedded;
 mod error;
+#[cfg(any(test, feature = "conformance"))]
+pub mod load;
 mod sequences;
 mod series;
 mod store;

@@ -158,9 +158,10 @@ fn lock_dir(dir: &Path) -> Result<File, Error> {
 /// What the engine and its thread share. Locks are taken in the order of the fields of
 /// [`Writing`], then `state`, and never the other way round.
 struct Shared {
+    /// Closed before the writer, which, as the last one, moves its log into the file.
+    reads: read::Reads,
     writing: Option<Writing>,
     state: RwLock<State>,
-    reads: read::Reads,
 }
 
 /// What only an engine that writes has.

@@ -45,6 +45,21 @@ fn a_reader_beside_the_writer_stays_at_its_moment() {
 }
 
 #[test]
+fn closing_leaves_one_file_that_holds_everything() {
+    let dir = directory();
+    let engine = open(&dir);
+    let id = series(&engine, 0);
+    engine.commit(&batch(0, minutes(id, 10))).unwrap();
+    assert_eq!(scan(&engine, id).len(), 10);
+    drop(engine);
+    let copy = directory();
+    let path = super::super::database::path;
+    assert!(!path(dir.path()).with_extension("sqlite-wal").exists());
+    fs::copy(path(dir.path()), path(copy.path())).unwrap();
+    assert_eq!(scan(&open(&copy), id).len(), 10);
+}
+
+#[test]
 fn a_store_that_nobody_writes_to_can_be_read() {
     let dir = directory();
     let writer = open(&dir);
