@@ -59,7 +59,7 @@ pub(crate) struct DemoArgs {
     pub(crate) seed: u64,
     /// A fault on demand, such as `house=2,kind=stuck,after=60s`; may be repeated.
     #[arg(long = "fault", value_name = "FAULT", conflicts_with = "no_faults")]
-    pub(crate) faults: Vec<host::FaultSpec>,
+    pub(crate) faults: Vec<host::fault::FaultPlan>,
     /// Lets nothing fail.
     #[arg(long)]
     pub(crate) no_faults: bool,

@@ -185,7 +185,8 @@ fn write(
 }
 
 fn progress_bar() -> anyhow::Result<ProgressBar> {
-    let style = ProgressStyle::with_template("{bar:40} series {pos}/{len}, {msg} readings, {eta} left")?;
+    let style =
+        ProgressStyle::with_template("{bar:40} series {pos}/{len}, {msg} readings, {eta} left")?;
     let bar = ProgressBar::no_length().with_style(style);
     bar.enable_steady_tick(Duration::from_millis(200));
     Ok(bar)

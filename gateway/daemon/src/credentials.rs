@@ -69,8 +69,7 @@ fn parse(text: &str) -> Result<BTreeMap<NodeKey, Secret>, (usize, String)> {
 }
 
 fn node_key(name: &str) -> Result<NodeKey, String> {
-    let (site, node) =
-        name.split_once('/').ok_or_else(|| format!("`{name}` must be SITE/NODE"))?;
+    let (site, node) = name.split_once('/').ok_or_else(|| format!("`{name}` must be SITE/NODE"))?;
     let slug = |part: &str| Slug::new(part).map_err(|error| format!("`{part}`: {error}"));
     Ok(NodeKey { site: slug(site)?, node: slug(node)? })
 }

@@ -5,9 +5,15 @@ mod clock;
 mod commands;
 mod config;
 mod credentials;
+mod demo;
 mod failure;
+mod gateway;
+mod judge;
+mod picture;
 mod plan;
+mod ports;
 mod replay;
+mod serve;
 
 use std::process::ExitCode;
 
@@ -39,8 +45,8 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command.unwrap_or(Command::Demo(cli.demo)) {
-        Command::Demo(arguments) => Ok(()),
-        Command::Serve(arguments) => Ok(()),
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
         Command::Check(arguments) => commands::check(&arguments),
         Command::Apply(arguments) => commands::apply(&arguments),
         Command::Node(NodeCommand::Add(arguments)) => commands::add_node(&arguments),

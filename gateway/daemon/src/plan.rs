@@ -157,9 +157,8 @@ fn check_zone(faults: &mut Vec<Fault>, key: &str, zone: &Zone, profiles: &[Profi
         faults.push(Fault { key: key.to_owned(), message: error.to_string() });
     }
     let Some(growing) = &zone.growing else { return };
-    let list = |names: Vec<&Slug>| {
-        names.into_iter().map(Slug::as_str).collect::<Vec<_>>().join(", ")
-    };
+    let list =
+        |names: Vec<&Slug>| names.into_iter().map(Slug::as_str).collect::<Vec<_>>().join(", ");
     let Some(profile) = profiles.iter().find(|profile| profile.crop == growing.crop) else {
         let known = list(profiles.iter().map(|profile| &profile.crop).collect());
         let message = format!("there is no crop `{}`; known are {known}", growing.crop);

@@ -1,10 +1,6 @@
 //! One node of a recording: birth, frames, acknowledgements, over one MQTT connection.
 
-use std::{
-    collections::VecDeque,
-    net::SocketAddr,
-    time::Duration,
-};
+use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 
 use indicatif::ProgressBar;
 use measure::{BootId, NodeKey, Quality, Sequence, SequenceRange, Timestamp, Uptime};
@@ -14,8 +10,8 @@ use rumqttc::v5::{
 };
 use tokio::time::timeout;
 use wire::{
-    BIRTH_BYTES_MAX, Birth, Channel, FRAME_BYTES_MAX, Frame, Head, Pushed, READINGS_MAX, Sampled, Topic,
-    TopicKind,
+    BIRTH_BYTES_MAX, Birth, Channel, FRAME_BYTES_MAX, Frame, Head, Pushed, READINGS_MAX, Sampled,
+    Topic, TopicKind,
 };
 
 use super::recording::NodeRecording;
@@ -66,8 +62,11 @@ pub(super) async fn play(
     pause: Option<Duration>,
     bar: &ProgressBar,
 ) -> Result<u64, Failure> {
-    let mut options =
-        MqttOptions::new(format!("{}-{}-replay", key.site, key.node), address.ip().to_string(), address.port());
+    let mut options = MqttOptions::new(
+        format!("{}-{}-replay", key.site, key.node),
+        address.ip().to_string(),
+        address.port(),
+    );
     options.set_credentials(key.to_string(), secret.reveal());
     options.set_keep_alive(Duration::from_secs(60));
     let (client, events) = AsyncClient::new(options, REQUESTS_MAX);
@@ -110,7 +109,9 @@ impl Player<'_> {
                 Err(_) => {
                     silences += 1;
                     if silences > SILENCES_MAX {
-                        return Err(self.unavailable("the gateway acknowledges nothing; is it running?"));
+                        return Err(
+                            self.unavailable("the gateway acknowledges nothing; is it running?")
+                        );
                     }
                     self.greet()?;
                 }
@@ -238,8 +239,7 @@ impl Player<'_> {
         let mut frame = Frame::new(&mut bytes, &head).map_err(|error| self.unavailable(error))?;
         for (time, channel, reading) in rest.iter().take(self.readings_a_frame()) {
             let Some(uptime) = whole_ms(begin, *time) else { break };
-            let quality =
-                if reading.is_ok() { Quality::NotEvaluated } else { Quality::Missing };
+            let quality = if reading.is_ok() { Quality::NotEvaluated } else { Quality::Missing };
             let sampled = Sampled { channel: *channel, uptime, reading: *reading, quality };
             match frame.push(&sampled).map_err(|error| self.unavailable(error))? {
                 Pushed::Taken => {}

@@ -91,10 +91,8 @@ impl Recording {
         let time = parse_time(time)?;
         let reading = parse_value(quantity, value)?;
         let place = (quantity, slug("position", position)?);
-        let node = self
-            .nodes
-            .entry(key)
-            .or_insert_with_key(|key| NodeRecording::new(flash_of(sum, key)));
+        let node =
+            self.nodes.entry(key).or_insert_with_key(|key| NodeRecording::new(flash_of(sum, key)));
         let channel = match node.channels.iter().position(|channel| *channel == place) {
             Some(index) => index,
             None => {
@@ -187,7 +185,8 @@ mod tests {
     #[test]
     fn the_same_file_has_the_same_flash_and_another_has_another() {
         let row = |value| format!("{HEADER}2026-01-01T00:00:00Z,s,n,co2,c,[ppm],{value}\n");
-        let flash = |text: &str| parse(text.as_bytes()).unwrap().nodes.values().next().unwrap().flash;
+        let flash =
+            |text: &str| parse(text.as_bytes()).unwrap().nodes.values().next().unwrap().flash;
         assert_eq!(flash(&row(400)), flash(&row(400)));
         assert_ne!(flash(&row(400)), flash(&row(401)));
     }

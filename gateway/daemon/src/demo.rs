@@ -1,0 +1,216 @@
+//! `miaopu demo`: everything on one machine, with a simulated nursery whose nodes run the real node
+//! firmware over real MQTT.
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use host::{
+    board::{Counters, HistoryPlan},
+    clock::Clock as BoardClock,
+    fault::{FaultPlan, Kind},
+    fleet::{self, DemoOptions},
+    link,
+    nursery::{Demo, HousePlan},
+};
+use indicatif::{ProgressBar, ProgressStyle};
+use measure::{NodeKey, Slug, Timestamp};
+use nursery::{
+    Day, Growing, INTERVAL_MS_DEFAULT, Latitude, Longitude, Names, NodePlacement, Position, Site,
+    TimeZone, Zone, ZoneKind,
+};
+use people::Actor;
+use registry::{Plan, Registry};
+use tokio_util::sync::CancellationToken;
+use tracing::error;
+
+use crate::{
+    cli::DemoArgs,
+    clock::Clock,
+    config::Broker,
+    failure::{Failure, OrFail},
+    gateway::{self, Gateway, Settings},
+    serve,
+};
+
+/// How often a node of the demonstration samples.
+const INTERVAL: Duration = Duration::from_secs(60);
+/// The week that is brought in at the first start.
+const HISTORY: HistoryPlan = HistoryPlan {
+    length: Duration::from_secs(7 * 24 * 3_600),
+    interval: Duration::from_secs(5 * 60),
+};
+/// When the mist valve fails, and how long until it is repaired, on the demonstration's clock.
+const MIST_FAILS_AFTER: Duration = Duration::from_secs(5 * 60);
+const MIST_IS_REPAIRED_AFTER: Duration = Duration::from_secs(22 * 60);
+/// Only what a person should see on the terminal of a demonstration.
+const LOG: &str = "warn";
+/// The folder of the simulated nodes' flash in the data folder.
+const FLASH_FOLDER: &str = "nodes";
+
+/// Runs until the process is told to stop.
+pub(crate) fn run(arguments: &DemoArgs) -> Result<(), Failure> {
+    let filter = std::env::var("MIAOPU_LOG").unwrap_or_else(|_| LOG.to_owned());
+    serve::start_log(&filter)?;
+    let data = gateway::open(&arguments.data)?;
+    let start = gateway::start_time(data.store.as_ref(), Clock::system().now())?;
+    let is_first = data.store.latest().or_unavailable("cannot read the store")?.is_empty();
+    let clock = Clock::counted(start, arguments.speed);
+    let demo = host::nursery::demo();
+    let secrets =
+        if arguments.empty { BTreeMap::new() } else { settle(&data.registry, &demo, clock.now())? };
+    gateway::introduce(&data.registry)?;
+    let settings = Settings {
+        http: arguments.http,
+        broker: Broker::Embedded { listen: arguments.mqtt },
+        demonstration: true,
+    };
+    serve::runtime()?.block_on(async {
+        let gateway = gateway::start(settings, data, clock.clone()).await?;
+        println!("The dashboard is at http://{}/", shown(gateway.http));
+        println!("ready http={} mqtt={}", gateway.http, gateway.mqtt);
+        if !arguments.empty {
+            populate(arguments, &demo, &secrets, &clock, is_first, &gateway)?;
+        }
+        gateway.until_told_to_stop().await
+    })
+}
+
+/// An address that a browser can open.
+fn shown(address: std::net::SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        format!("localhost:{}", address.port())
+    } else {
+        address.to_string()
+    }
+}
+
+/// Makes site, houses and nodes, and returns the nodes' new secrets.
+fn settle(
+    registry: &Registry,
+    demo: &Demo,
+    now: Timestamp,
+) -> Result<BTreeMap<NodeKey, link::Secret>, Failure> {
+    let plan = plan(demo).map_err(Failure::Data)?;
+    registry
+        .apply(&plan, &Actor::Gateway, now)
+        .or_unavailable("cannot make the demonstration nursery")?;
+    demo.nodes()
+        .map(|(house, node)| {
+            let secret = registry
+                .add_node(&node.key, &house.zone, &Actor::Gateway, now)
+                .or_unavailable("cannot add a demonstration node")?;
+            Ok((node.key.clone(), link::Secret::new(secret.reveal())))
+        })
+        .collect()
+}
+
+fn plan(demo: &Demo) -> anyhow::Result<Plan> {
+    let site = Site {
+        id: demo.site.clone(),
+        names: Names::new(demo.name.zh, demo.name.en)?,
+        position: Position {
+            latitude: Latitude::new(demo.place.latitude_deg)?,
+            longitude: Longitude::new(demo.place.longitude_deg)?,
+        },
+        time_zone: TimeZone::new(demo.time_zone)?,
+    };
+    let zones = demo.houses.iter().map(|house| zone(demo, house)).collect::<anyhow::Result<_>>()?;
+    let placements = demo
+        .nodes()
+        .map(|(house, node)| NodePlacement { node: node.key.clone(), zone: house.zone.clone() })
+        .collect();
+    Ok(Plan { sites: vec![site], zones, placements })
+}
+
+fn zone(demo: &Demo, house: &HousePlan) -> anyhow::Result<Zone> {
+    Ok(Zone {
+        id: house.zone.clone(),
+        site: demo.site.clone(),
+        names: Names::new(house.name.zh, house.name.en)?,
+        kind: ZoneKind::House,
+        growing: Some(Growing {
+            crop: Slug::new(house.stage.crop)?,
+            method: Slug::new(house.stage.method)?,
+            stage: Slug::new(house.stage.stage)?,
+        }),
+        day: Day::Sun,
+        overrides: Vec::new(),
+        expected_interval_ms: INTERVAL_MS_DEFAULT,
+    })
+}
+
+/// Starts the simulated nodes: first their week, then live.
+fn populate(
+    arguments: &DemoArgs,
+    demo: &Demo,
+    secrets: &BTreeMap<NodeKey, link::Secret>,
+    clock: &Clock,
+    is_first: bool,
+    gateway: &Gateway,
+) -> Result<(), Failure> {
+    let flash_folder = arguments.data.join(FLASH_FOLDER);
+    make_folder(&flash_folder)?;
+    let options = DemoOptions {
+        seed: arguments.seed,
+        live_from: clock.now(),
+        interval: INTERVAL,
+        history: is_first.then_some(HISTORY),
+        faults: faults(arguments, demo),
+        flash_folder: Some(flash_folder),
+    };
+    let secret_of =
+        |key: &NodeKey| secrets.get(key).cloned().unwrap_or_else(|| link::Secret::new(""));
+    let boards = fleet::demo_boards(demo, &options, secret_of).map_err(Failure::usage)?;
+    let counters = Arc::new(Counters::default());
+    if is_first {
+        tokio::spawn(show_history(demo.clone(), Arc::clone(&counters), gateway.stop.clone()));
+    }
+    let board_clock = BoardClock::new(clock.handle(), clock.speed());
+    let (address, stop) = (gateway.mqtt.into(), gateway.stop.clone());
+    tokio::spawn(async move {
+        if let Err(error) =
+            fleet::run_all(boards, address, board_clock, counters, stop.clone()).await
+        {
+            error!(%error, "A node of the demonstration stopped.");
+            stop.cancel();
+        }
+    });
+    Ok(())
+}
+
+fn make_folder(folder: &Path) -> Result<(), Failure> {
+    std::fs::create_dir_all(folder).or_unavailable(format!("cannot make `{}`", folder.display()))
+}
+
+/// What fails: what was asked for, or else one mist valve for a while.
+fn faults(arguments: &DemoArgs, demo: &Demo) -> Vec<FaultPlan> {
+    if arguments.no_faults {
+        return Vec::new();
+    }
+    if !arguments.faults.is_empty() {
+        return arguments.faults.clone();
+    }
+    let mut fault = FaultPlan::new(demo.failing_house(arguments.seed), Kind::MistValve);
+    fault.after = MIST_FAILS_AFTER;
+    fault.lasts = Some(MIST_IS_REPAIRED_AFTER);
+    vec![fault]
+}
+
+/// Shows how far the week is.
+async fn show_history(demo: Demo, counters: Arc<Counters>, stop: CancellationToken) {
+    let rounds = HISTORY.length.as_secs() / HISTORY.interval.as_secs();
+    let channels: usize = demo.nodes().map(|(_, node)| node.channels().len()).sum();
+    let template = "bringing in a week of history {bar:30} {percent} %";
+    let Ok(style) = ProgressStyle::with_template(template) else { return };
+    let bar = ProgressBar::new(rounds * channels as u64).with_style(style);
+    let nodes = demo.nodes().count() as u64;
+    while counters.live.load(Ordering::Relaxed) < nodes && !stop.is_cancelled() {
+        bar.set_position(counters.history.load(Ordering::Relaxed));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    bar.finish_and_clear();
+}

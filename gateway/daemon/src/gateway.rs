@@ -1,0 +1,318 @@
+//! The running gateway: broker, ingest, store, alarm stage and API, joined by bounded channels.
+//!
+//! Started from the disk outwards and stopped the other way round.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use api::{NodePresence, Presence, types::Name};
+use ingest::{Health, Link, Outlets, Ports, Storage};
+use measure::Timestamp;
+use registry::Registry;
+use store::{Store, embedded};
+use tokio::{net::TcpListener, sync::watch};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{error, warn};
+
+use crate::{
+    clock::Clock,
+    commands::{STORE_FOLDER, open_registry},
+    config::Broker as BrokerConfig,
+    credentials::Secret,
+    failure::{Failure, OrFail},
+    judge::{self, Judge},
+    picture::Painter,
+    ports::{Desk, GATEWAY_USER, Gate},
+};
+
+/// How long the start waits for the session with the broker before it says `ready` without it.
+const LINK_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How a gateway is started.
+pub(crate) struct Settings {
+    pub(crate) http: SocketAddr,
+    pub(crate) broker: BrokerConfig,
+    pub(crate) demonstration: bool,
+}
+
+/// What is open before anything runs: the data of the gateway.
+pub(crate) struct Data {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) registry: Arc<Registry>,
+}
+
+/// A running gateway.
+pub(crate) struct Gateway {
+    /// Where the pages are.
+    pub(crate) http: SocketAddr,
+    /// Where nodes connect.
+    pub(crate) mqtt: SocketAddr,
+    /// Ends everything.
+    pub(crate) stop: CancellationToken,
+    tasks: TaskTracker,
+    /// Lives as long as the gateway; stops when it is dropped.
+    _broker: Option<broker::Broker>,
+}
+
+/// Opens store and registry; one gateway at a time has them.
+pub(crate) fn open(data: &std::path::Path) -> Result<Data, Failure> {
+    let registry = Arc::new(open_registry(data)?);
+    let folder = data.join(STORE_FOLDER);
+    let store = embedded::Engine::open(&folder, embedded::Options::default())
+        .or_unavailable(format!("cannot open the store `{}`", folder.display()))?;
+    Ok(Data { store: Arc::new(store), registry })
+}
+
+/// Prints the password of the first start, once.
+pub(crate) fn introduce(registry: &Registry) -> Result<(), Failure> {
+    let now = Clock::system().now();
+    let first = registry.first_admin(now).or_unavailable("cannot make the first account")?;
+    if let Some(password) = first {
+        println!("user: admin   one-time password: {}", password.reveal());
+        println!("It is shown once: only its hash is kept. Change it after signing in.");
+    }
+    Ok(())
+}
+
+/// Starts everything and returns when nodes and people can connect.
+pub(crate) async fn start(
+    settings: Settings,
+    data: Data,
+    clock: Clock,
+) -> Result<Gateway, Failure> {
+    let Data { store, registry } = data;
+    let stop = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    let outlets = Arc::new(Outlets::default());
+    let (announcer, happenings) = api::announcements();
+    let (desk, orders) = api::alarm_desk();
+
+    let what = format!("cannot listen for http on {}", settings.http);
+    let listener = TcpListener::bind(settings.http).await.or_unavailable(what)?;
+    let http = listener.local_addr().or_unavailable("the listener has no address")?;
+
+    let painter = Painter::new(Arc::clone(&store), Arc::clone(&registry), Arc::clone(&outlets));
+    let painter = painter.or_unavailable("cannot read the nursery")?;
+    let judge = {
+        let (store, registry, clock) = (Arc::clone(&store), Arc::clone(&registry), clock.clone());
+        Judge::take_up(store, registry, painter, announcer, clock)
+            .or_unavailable("cannot take up the alarms")?
+    };
+
+    let (broker, ingest_config) = broker(&settings.broker, &registry)?;
+    let mqtt = match (&broker, &settings.broker) {
+        (Some(broker), _) => broker.address(),
+        (None, BrokerConfig::Outside { address, .. }) => *address,
+        (None, BrokerConfig::Embedded { listen }) => *listen,
+    };
+
+    let state = api::State {
+        store: Arc::clone(&store),
+        registry: Arc::clone(&registry),
+        clock: api::Clock::new(clock.handle()),
+        wall: api::Clock::new(Clock::system().handle()),
+        nursery: judge.nursery(),
+        presence: presence(&tasks, &outlets, stop.clone()),
+        troubles: troubles(&tasks, &outlets, judge.failing(), stop.clone()),
+        desk,
+        speed: clock.speed(),
+        demonstration: settings.demonstration,
+        secure: false,
+    };
+    let desk = Arc::new(Desk { registry, clock: clock.handle() });
+    let ports = Ports {
+        store,
+        directory: Arc::clone(&desk) as Arc<dyn ingest::Directory>,
+        dead_letters: desk,
+        clock: clock.handle(),
+    };
+    tasks.spawn(judge::run(judge, Arc::clone(&outlets), orders, stop.clone()));
+    spawn_ingest(&tasks, ingest_config, ports, Arc::clone(&outlets), stop.clone());
+    let api_stop = stop.clone();
+    tasks.spawn(api::run(listener, state, happenings, api_stop));
+    await_link(&outlets).await;
+    Ok(Gateway { http, mqtt, stop, tasks, _broker: broker })
+}
+
+impl Gateway {
+    /// Waits until somebody asks the process to end, and ends in order.
+    pub(crate) async fn until_told_to_stop(self) -> Result<(), Failure> {
+        let interrupted = tokio::signal::ctrl_c();
+        let mut terminated =
+            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+                .or_unavailable("cannot listen for signals")?;
+        tokio::select! {
+            asked = interrupted => asked.or_unavailable("cannot listen for signals")?,
+            _ = terminated.recv() => {}
+            () = self.stop.cancelled() => {
+                self.end().await;
+                return Err(Failure::unavailable("a part of the gateway failed; see the log above"));
+            }
+        }
+        self.end().await;
+        Ok(())
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+/// Starts the embedded broker, or says how the outside one is reached.
+fn broker(
+    config: &BrokerConfig,
+    registry: &Arc<Registry>,
+) -> Result<(Option<broker::Broker>, ingest::Config), Failure> {
+    let account = |username: &str, password: &str| ingest::Account {
+        username: username.to_owned(),
+        password: ingest::Secret::new(password),
+    };
+    match config {
+        BrokerConfig::Embedded { listen } => {
+            let password = registry::Secret::drawn().or_unavailable("cannot draw a password")?;
+            let own = account(GATEWAY_USER, password.reveal());
+            let own_password = Secret::from(password.reveal().to_owned());
+            let gate = Arc::new(Gate { registry: Arc::clone(registry), own_password });
+            let broker = broker::start(&broker::Config { listen: *listen }, gate)
+                .or_unavailable(format!("cannot start the broker on {listen}"))?;
+            let at = broker.address();
+            let host =
+                if at.ip().is_unspecified() { "127.0.0.1".to_owned() } else { at.ip().to_string() };
+            let config = ingest::Config::new(host, at.port(), Some(own));
+            Ok((Some(broker), config))
+        }
+        BrokerConfig::Outside { address, username, password_file } => {
+            let password = match password_file {
+                None => String::new(),
+                Some(file) => {
+                    let what = format!("cannot read `{}`", file.display());
+                    let text = std::fs::read_to_string(file).or_unavailable(what)?;
+                    text.lines().next().unwrap_or_default().to_owned()
+                }
+            };
+            let account = username.as_deref().map(|user| account(user, &password));
+            let host = address.ip().to_string();
+            Ok((None, ingest::Config::new(host, address.port(), account)))
+        }
+    }
+}
+
+fn spawn_ingest(
+    tasks: &TaskTracker,
+    config: ingest::Config,
+    ports: Ports,
+    outlets: Arc<Outlets>,
+    stop: CancellationToken,
+) {
+    tasks.spawn(async move {
+        if let Err(error) = ingest::run(config, ports, outlets, stop.clone()).await {
+            error!(%error, "Ingest ended; the gateway ends so that it starts anew.");
+            stop.cancel();
+        }
+    });
+}
+
+async fn await_link(outlets: &Outlets) {
+    let mut health = outlets.health.subscribe();
+    let up = health.wait_for(|health| health.link == Link::Up);
+    match tokio::time::timeout(LINK_PATIENCE, up).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(_)) | Err(_) => {
+            warn!("The broker is not reached yet; it is tried again for as long as it takes.");
+        }
+    }
+}
+
+/// Keeps what the API knows of the nodes' sessions up to date.
+fn presence(
+    tasks: &TaskTracker,
+    outlets: &Outlets,
+    stop: CancellationToken,
+) -> watch::Receiver<Arc<Presence>> {
+    let mut nodes = outlets.nodes.subscribe();
+    let (tell, told) = watch::channel(Arc::default());
+    tasks.spawn(async move {
+        loop {
+            let presence: Presence = nodes
+                .borrow_and_update()
+                .iter()
+                .map(|(key, state)| (key.clone(), node_presence(state)))
+                .collect();
+            tell.send_replace(Arc::new(presence));
+            tokio::select! {
+                () = stop.cancelled() => return,
+                changed = nodes.changed() => if changed.is_err() { return },
+            }
+        }
+    });
+    told
+}
+
+fn node_presence(state: &ingest::NodeState) -> NodePresence {
+    NodePresence {
+        online: match state.presence {
+            ingest::Presence::Unknown => None,
+            ingest::Presence::Online => Some(true),
+            ingest::Presence::Offline => Some(false),
+        },
+        firmware: Some(state.birth.firmware.as_str().to_owned()),
+        birth: state.born,
+        interval_ms: Some(state.birth.interval_ms),
+        waiting: Some(state.birth.ring_used),
+    }
+}
+
+/// Puts what does not work into a person's words.
+fn troubles(
+    tasks: &TaskTracker,
+    outlets: &Outlets,
+    mut failing: watch::Receiver<bool>,
+    stop: CancellationToken,
+) -> watch::Receiver<Vec<Name>> {
+    let mut health = outlets.health.subscribe();
+    let (tell, told) = watch::channel(Vec::new());
+    tasks.spawn(async move {
+        loop {
+            let now = named(&health.borrow_and_update().clone(), *failing.borrow_and_update());
+            tell.send_replace(now);
+            tokio::select! {
+                () = stop.cancelled() => return,
+                changed = health.changed() => if changed.is_err() { return },
+                changed = failing.changed() => if changed.is_err() { return },
+            }
+        }
+    });
+    told
+}
+
+fn named(health: &Health, judging_fails: bool) -> Vec<Name> {
+    let name = |zh: String, en: String| Name { zh, en };
+    let mut troubles = Vec::new();
+    if let Link::Down { reason } = &health.link {
+        troubles.push(name(
+            format!("与 MQTT 代理的连接中断，读数暂存于节点：{reason}"),
+            format!("The MQTT broker can't be reached; nodes keep their readings: {reason}"),
+        ));
+    }
+    if let Storage::Failing { reason, .. } = &health.storage {
+        troubles.push(name(
+            format!("读数无法写入磁盘，暂存于节点；请检查磁盘空间：{reason}"),
+            format!("Readings can't be written; nodes keep them. Check the disk: {reason}"),
+        ));
+    }
+    if judging_fails {
+        troubles.push(name(
+            "报警无法写入磁盘；请检查磁盘空间".to_owned(),
+            "Alarms can't be written. Check the disk.".to_owned(),
+        ));
+    }
+    troubles
+}
+
+/// Returns the time from which a counted clock may run: never before what is stored.
+pub(crate) fn start_time(store: &dyn Store, now: Timestamp) -> Result<Timestamp, Failure> {
+    let latest = store.latest().or_unavailable("cannot read the store")?;
+    let newest = latest.iter().map(|sample| sample.time).max();
+    Ok(newest.map_or(now, |newest| now.max(newest.plus_ms(1_000))))
+}

@@ -1,0 +1,289 @@
+//! The alarm stage: reads the store's journal, judges it, and commits what it found together with the
+//! journal position in one transaction. A restart takes the same path as a normal day.
+
+use std::{sync::Arc, time::Duration};
+
+use alarms::{ChannelId, Input, Presence, State, Transition, evaluate};
+use anyhow::{Context, Result};
+use api::{Announcer, Happening, Nursery, Order, OrderError};
+use ingest::{NodeEvent, Outlets};
+use measure::{NodeKey, Timestamp};
+use registry::Registry;
+use store::{Position, Sample, Store};
+use tokio::{
+    sync::{broadcast::error::RecvError, mpsc, watch},
+    time::MissedTickBehavior,
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use crate::{clock::Clock, picture::Painter};
+
+/// How often silence is judged and changes by commands are looked for.
+const TICK: Duration = Duration::from_secs(1);
+/// The most commits of the journal that are judged in one transaction of the registry.
+const COMMITS_A_STEP: usize = 256;
+
+/// Everything that the stage works with.
+pub(crate) struct Judge {
+    store: Arc<dyn Store>,
+    registry: Arc<Registry>,
+    painter: Painter,
+    nursery: watch::Sender<Arc<Nursery>>,
+    announcer: Announcer,
+    clock: Clock,
+    state: State,
+    position: Position,
+    /// The registry could not be written: the state was read again from it and nothing was released.
+    failing: watch::Sender<bool>,
+}
+
+impl Judge {
+    /// Takes up where the registry says that judging ended, and paints the first picture.
+    pub(crate) fn take_up(
+        store: Arc<dyn Store>,
+        registry: Arc<Registry>,
+        mut painter: Painter,
+        announcer: Announcer,
+        clock: Clock,
+    ) -> Result<Self> {
+        let picture = painter.repaint()?.context("the first picture is always new")?;
+        let (state, position) = registry.alarm_engine()?.unwrap_or_default();
+        let mut judge = Self {
+            store,
+            registry,
+            painter,
+            nursery: watch::Sender::new(Arc::new(picture)),
+            announcer,
+            clock,
+            state,
+            position: Position(position),
+            failing: watch::Sender::new(false),
+        };
+        let now = judge.clock.now();
+        judge.judge(&[Input::RulesChanged { now }, Input::Listening { now }])?;
+        Ok(judge)
+    }
+
+    /// Returns where the picture of the nursery can be read.
+    pub(crate) fn nursery(&self) -> watch::Receiver<Arc<Nursery>> {
+        self.nursery.subscribe()
+    }
+
+    /// Returns whether the registry refuses what was judged.
+    pub(crate) fn failing(&self) -> watch::Receiver<bool> {
+        self.failing.subscribe()
+    }
+
+    /// Judges everything that the journal holds and was not judged yet.
+    fn catch_up(&mut self) -> Result<()> {
+        loop {
+            let commits = self.store.journal(self.position, COMMITS_A_STEP)?;
+            let Some((last, _)) = commits.last() else { return Ok(()) };
+            let last = *last;
+            self.heed_new_channels(commits.iter().flat_map(|(_, samples)| samples))?;
+            let seen = self.clock.now();
+            let rules = Arc::clone(&self.nursery.borrow());
+            let mut transitions = Vec::new();
+            for sample in commits.iter().flat_map(|(_, samples)| samples) {
+                let input = Input::Sample(alarms::Sample {
+                    channel: ChannelId(sample.series.0),
+                    time: sample.time,
+                    reading: sample.reading,
+                    quality: sample.quality,
+                    marks: sample.marks,
+                    seen,
+                });
+                transitions.extend(evaluate(&rules.rules, &mut self.state, &input));
+            }
+            self.commit(&transitions, last)?;
+            self.store.release(last)?;
+            for (_, samples) in commits {
+                self.announcer.tell(Happening::Samples(samples));
+            }
+        }
+    }
+
+    /// A channel that is heard for the first time is judged by its rules from its first sample on.
+    fn heed_new_channels<'a>(&mut self, samples: impl Iterator<Item = &'a Sample>) -> Result<()> {
+        if samples.into_iter().any(|sample| !self.painter.knows(sample.series)) {
+            self.repaint()?;
+        }
+        Ok(())
+    }
+
+    fn repaint(&mut self) -> Result<()> {
+        let Some(picture) = self.painter.repaint()? else { return Ok(()) };
+        self.nursery.send_replace(Arc::new(picture));
+        let now = self.clock.now();
+        self.judge(&[Input::RulesChanged { now }])?;
+        self.announcer.tell(Happening::Configuration);
+        Ok(())
+    }
+
+    /// Judges inputs that come from elsewhere than the journal, and commits what they lead to.
+    fn judge(&mut self, inputs: &[Input]) -> Result<Vec<Transition>> {
+        let rules = Arc::clone(&self.nursery.borrow());
+        let transitions: Vec<Transition> = inputs
+            .iter()
+            .flat_map(|input| evaluate(&rules.rules, &mut self.state, input))
+            .collect();
+        if !transitions.is_empty() {
+            self.commit(&transitions, self.position)?;
+        }
+        Ok(transitions)
+    }
+
+    fn commit(&mut self, transitions: &[Transition], position: Position) -> Result<()> {
+        let committed = self.registry.commit_alarms(transitions, &mut self.state, position.0);
+        self.failing.send_if_modified(|failing| {
+            std::mem::replace(failing, committed.is_err()) != committed.is_err()
+        });
+        if let Err(error) = committed {
+            // The state is ahead of the file: go on from the file, and judge the same again later.
+            let (state, position) = self.registry.alarm_engine()?.unwrap_or_default();
+            (self.state, self.position) = (state, Position(position));
+            return Err(error.into());
+        }
+        self.position = position;
+        for transition in transitions {
+            info!(
+                alarm = transition.episode.id.0,
+                kind = ?transition.kind,
+                rule = %transition.episode.rule,
+                "An alarm changed."
+            );
+            self.announcer.tell(Happening::Alarm(transition.episode.id));
+        }
+        Ok(())
+    }
+
+    fn presence(&mut self, node: &NodeKey, presence: Presence, at: Timestamp) -> Result<()> {
+        let series = self.store.series()?;
+        let channels = series
+            .iter()
+            .filter(|(_, key)| key.node == *node)
+            .map(|(id, _)| ChannelId(id.0))
+            .collect();
+        self.judge(&[Input::Presence { channels, presence, at }])?;
+        self.announcer.tell(Happening::Node(node.clone()));
+        Ok(())
+    }
+
+    fn heed(&mut self, event: NodeEvent) -> Result<()> {
+        match event {
+            NodeEvent::Online { node, at } => self.presence(&node, Presence::Online, at),
+            NodeEvent::Offline { node, at } => self.presence(&node, Presence::Offline, at),
+            NodeEvent::Birth { node, .. } => {
+                self.announcer.tell(Happening::Node(node));
+                self.repaint()
+            }
+            NodeEvent::Answer { node, id, outcome, .. } => {
+                info!(%node, id, ?outcome, "A node answered a command.");
+                Ok(())
+            }
+        }
+    }
+
+    /// Carries out what a person asked for; answered only when it is on disk.
+    fn carry_out(&mut self, order: Order) {
+        let input = Input::Operator {
+            action: order.action,
+            alarm: order.alarm,
+            by: order.by,
+            comment: order.comment,
+            at: self.clock.now(),
+        };
+        let answer = match self.judge(&[input]) {
+            // What had no effect was done before: an alarm that is acknowledged stays so.
+            Ok(transitions)
+                if transitions.is_empty() && self.state.alarm(order.alarm).is_none() =>
+            {
+                Err(OrderError::NotOpen)
+            }
+            Ok(_) => Ok(()),
+            Err(error) => {
+                error!("Could not keep what a person did to an alarm: {error:#}.");
+                Err(OrderError::Unavailable)
+            }
+        };
+        if order.answer.send(answer).is_err() {
+            info!(alarm = order.alarm.0, "Whoever answered an alarm did not wait; it is kept.");
+        }
+    }
+
+    fn tick(&mut self) -> Result<()> {
+        self.repaint()?;
+        self.catch_up()?;
+        let now = self.clock.now();
+        self.judge(&[Input::Tick { now }]).map(drop)
+    }
+}
+
+/// Judges until told to stop. What fails is tried again with the next tick.
+pub(crate) async fn run(
+    mut judge: Judge,
+    outlets: Arc<Outlets>,
+    mut orders: mpsc::Receiver<Order>,
+    stop: CancellationToken,
+) {
+    let mut positions = outlets.position.subscribe();
+    let mut events = outlets.events.subscribe();
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let work = tokio::select! {
+            () = stop.cancelled() => break,
+            Some(order) = orders.recv() => Work::Order(order),
+            event = events.recv() => match event {
+                Ok(event) => Work::Node(event),
+                // The next tick finds whatever the lost events said.
+                Err(RecvError::Lagged(_)) => continue,
+                Err(RecvError::Closed) => break,
+            },
+            changed = positions.changed() => match changed {
+                Ok(()) => Work::Journal,
+                Err(_) => break,
+            },
+            _ = ticks.tick() => Work::Tick,
+        };
+        let worked = tokio::task::spawn_blocking(move || {
+            judge.work(work);
+            judge
+        });
+        judge = match worked.await {
+            Ok(judge) => judge,
+            Err(error) => {
+                error!(%error, "The alarm stage panicked; the gateway ends so that it starts anew.");
+                stop.cancel();
+                return;
+            }
+        };
+    }
+    info!(position = judge.position.0, "Judging ended.");
+}
+
+/// One thing to do.
+enum Work {
+    Journal,
+    Tick,
+    Node(NodeEvent),
+    Order(Order),
+}
+
+impl Judge {
+    fn work(&mut self, work: Work) {
+        let done = match work {
+            Work::Journal => self.catch_up(),
+            Work::Tick => self.tick(),
+            Work::Node(event) => self.heed(event),
+            Work::Order(order) => {
+                self.carry_out(order);
+                Ok(())
+            }
+        };
+        if let Err(error) = done {
+            error!("Judging failed and is tried again: {error:#}.");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The nursery in one consistent picture: sites, zones, nodes, profiles and the rules made of them.
+//!
+//! Built anew when a command or a person has changed the registry, and when a channel is heard for
+//! the first time.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use alarms::{ChannelId, Rules, ZoneChannel, rules_for};
+use anyhow::{Context, Result};
+use api::Nursery;
+use ingest::Outlets;
+use measure::{NodeKey, Slug};
+use nursery::{Profile, Source, Stage, Zone};
+use registry::{Registry, Topic};
+use store::{SeriesId, Store};
+
+/// Builds pictures and knows whether the last one is still right.
+pub(crate) struct Painter {
+    store: Arc<dyn Store>,
+    registry: Arc<Registry>,
+    outlets: Arc<Outlets>,
+    profiles: Vec<Profile>,
+    sources: Vec<Source>,
+    /// What the last picture was made of.
+    painted: Option<Painted>,
+}
+
+#[derive(PartialEq, Eq)]
+struct Painted {
+    nursery: u64,
+    nodes: u64,
+    intervals: BTreeMap<NodeKey, u32>,
+    series: usize,
+}
+
+impl Painter {
+    /// Reads the profiles that the program carries.
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        registry: Arc<Registry>,
+        outlets: Arc<Outlets>,
+    ) -> Result<Self> {
+        let profiles = seeds::profiles().context("the crop profiles are broken")?;
+        let sources = seeds::sources().context("the sources are broken")?;
+        Ok(Self { store, registry, outlets, profiles, sources, painted: None })
+    }
+
+    /// Returns whether a series was there when the last picture was made.
+    pub(crate) fn knows(&self, series: SeriesId) -> bool {
+        self.painted.as_ref().is_some_and(|painted| (series.0 as usize) < painted.series)
+    }
+
+    /// Returns a new picture where the last one is out of date.
+    pub(crate) fn repaint(&mut self) -> Result<Option<Nursery>> {
+        let mut series = self.store.series()?;
+        let now = Painted {
+            nursery: self.registry.revision(Topic::Nursery)?,
+            nodes: self.registry.revision(Topic::Nodes)?,
+            intervals: self.intervals(),
+            // Numbers are dense, so that the count says which are known.
+            series: series.iter().map(|(id, _)| id.0 as usize + 1).max().unwrap_or(0),
+        };
+        if self.painted.as_ref() == Some(&now) {
+            return Ok(None);
+        }
+        series.sort_by_key(|(id, _)| *id);
+        let nodes = self.registry.nodes()?;
+        let zone_of: BTreeMap<&NodeKey, &Slug> =
+            nodes.iter().filter_map(|node| Some((&node.key, node.zone.as_ref()?))).collect();
+        let mut channels: BTreeMap<(&Slug, &Slug), Vec<ZoneChannel>> = BTreeMap::new();
+        for (id, key) in &series {
+            let Some(zone) = zone_of.get(&key.node) else { continue };
+            channels.entry((&key.node.site, zone)).or_default().push(ZoneChannel {
+                id: ChannelId(id.0),
+                quantity: key.quantity,
+                expected_interval_ms: now.intervals.get(&key.node).copied(),
+            });
+        }
+        let sites = self.registry.sites()?;
+        let zones = self.registry.zones()?;
+        let rules = zones
+            .iter()
+            .filter_map(|zone| {
+                let site = sites.iter().find(|site| site.id == zone.site)?;
+                let channels = channels.get(&(&zone.site, &zone.id)).map_or(&[][..], Vec::as_slice);
+                Some(rules_for(site, zone, self.stage(zone), channels))
+            })
+            .collect();
+        let rules = Rules::new(rules)?;
+        let (profiles, sources) = (self.profiles.clone(), self.sources.clone());
+        self.painted = Some(now);
+        Ok(Some(Nursery { sites, zones, nodes, profiles, sources, rules }))
+    }
+
+    fn intervals(&self) -> BTreeMap<NodeKey, u32> {
+        let nodes = self.outlets.nodes.borrow();
+        nodes.iter().map(|(key, state)| (key.clone(), state.birth.interval_ms)).collect()
+    }
+
+    fn stage(&self, zone: &Zone) -> Option<&Stage> {
+        let growing = zone.growing.as_ref()?;
+        let profile = self.profiles.iter().find(|profile| profile.crop == growing.crop)?;
+        profile.stage(&growing.method, &growing.stage)
+    }
+}
