@@ -75,7 +75,8 @@ fn bad_json(path: &str, error: &serde_json::Error) -> Refusal {
         format!("请求内容有误:{error}"),
         format!("the body is not what is asked for: {error}"),
     );
-    if path == "." { refusal } else { refusal.at(path) }
+    // What the reader writes where it knows no place.
+    if matches!(path, "." | "?") { refusal } else { refusal.at(path) }
 }
 
 pub(crate) fn is_json(headers: &HeaderMap) -> bool {
