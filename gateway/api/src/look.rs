@@ -176,10 +176,13 @@ impl Look {
     }
 
     pub(crate) fn node(&self, key: &NodeKey) -> types::Node {
-        let presence = self.presence(key);
         let samples = self.series.iter().filter(|(_, it)| it.node == *key);
-        let newest =
-            samples.filter_map(|(id, _)| self.latest(*id)).map(|it| it.time.millis()).max();
+        let times = samples.filter_map(|(id, _)| self.latest(*id)).map(|it| it.time);
+        self.node_with(key, times.max())
+    }
+
+    fn node_with(&self, key: &NodeKey, newest: Option<Timestamp>) -> types::Node {
+        let presence = self.presence(key);
         types::Node {
             site: key.site.to_string(),
             node: key.node.to_string(),
@@ -187,7 +190,7 @@ impl Look {
             online: presence.and_then(|it| it.online),
             firmware: presence.and_then(|it| it.firmware.clone()),
             birth_ms: presence.and_then(|it| it.birth).map(Timestamp::millis),
-            newest_ms: newest,
+            newest_ms: newest.map(Timestamp::millis),
             interval_ms: presence.and_then(|it| it.interval_ms).map(i64::from),
             waiting: presence.and_then(|it| it.waiting),
         }
@@ -195,12 +198,19 @@ impl Look {
 
     /// Returns every node that is placed, connected, or has readings.
     pub(crate) fn nodes(&self) -> Vec<types::Node> {
+        let mut newest: HashMap<&NodeKey, Timestamp> = HashMap::new();
+        for (id, key) in &self.series {
+            if let Some(sample) = self.latest(*id) {
+                let time = newest.entry(&key.node).or_insert(sample.time);
+                *time = sample.time.max(*time);
+            }
+        }
         let placed = self.nursery.nodes.iter().map(|node| &node.key);
         let heard = self.presence.keys().chain(self.series.values().map(|key| &key.node));
         let mut keys: Vec<_> = placed.chain(heard).collect();
         keys.sort_unstable();
         keys.dedup();
-        keys.into_iter().map(|key| self.node(key)).collect()
+        keys.into_iter().map(|key| self.node_with(key, newest.get(key).copied())).collect()
     }
 }
 
