@@ -1,7 +1,7 @@
 // A gateway made of sines, for looking at the page and testing it without the real one: houses,
 // nights, gaps, alarms, and a live stream on a clock that is ahead of the machine's and faster.
 // Development only; nothing here is served by Miaopu. A cookie `scenario` chooses what goes on:
-// alarm (default), calm, drift, empty.
+// alarm (default), calm, drift, empty; a cookie `world` keeps what one visitor does from the others.
 import { createReadStream, existsSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
@@ -52,6 +52,8 @@ const models = {
   substrate_moisture: (h, t) => 34 + 6 * (1 - (((t + h.n * HOUR) % (9 * HOUR)) / (9 * HOUR))) + 0.3 * noise(h.n, t),
 };
 let scenarioNow = 'alarm';
+/** The world of the request that is being answered. */
+let here;
 
 const UNITS = { air_temperature: ['Cel', 1], relative_humidity: ['%', 1], vapour_pressure_deficit: ['kPa', 2], illuminance: ['lx', 0], co2: ['[ppm]', 0], substrate_temperature: ['Cel', 1], substrate_moisture: ['%', 1] };
 
@@ -144,27 +146,27 @@ function alarm(id, n, quantity, fields) {
     acknowledged_by: null, acknowledged_ms: null, comment: null, wakes: true, history: false, class: 'B', input: 'good', ...fields,
   };
 }
-const alarms = [
+const older = (k) => START - (k < 2 ? (5 + 9 * k) * HOUR : k * 1.7 * DAY);
+const someAlarms = () => [
   alarm('a-1042', 2, 'relative_humidity', {}),
   alarm('a-1041', 5, 'air_temperature', { kind: 'stale', severity: 'medium', side: null, limit: null, value: null, peak: null, input: 'stale', started_ms: START - 22 * MINUTE, raised_ms: START - 19 * MINUTE }),
   alarm('a-1038', 1, 'air_temperature', { severity: 'medium', state: 'returned_unacknowledged', side: 'high', limit: 28, value: 28.2, peak: 29.1, started_ms: START - 26 * HOUR, raised_ms: START - 25.8 * HOUR, returned_ms: START - 24.6 * HOUR, wakes: false, class: 'G' }),
   alarm('a-1036', 3, 'co2', { kind: 'fault', severity: 'low', state: 'acknowledged', side: null, limit: null, value: null, peak: null, input: 'fault', started_ms: START - 7 * HOUR, raised_ms: START - 7 * HOUR, acknowledged_by: 'li.na', acknowledged_ms: START - 6.2 * HOUR, comment: '已订新探头' }),
   ...Array.from({ length: 9 }, (_, k) => alarm(`a-10${20 - k}`, 1 + ((k * 3) % 5), k % 2 ? 'air_temperature' : 'relative_humidity', {
     state: 'normal', severity: ['medium', 'high', 'medium', 'low', 'critical'][k % 5], side: k % 2 ? 'high' : 'low', limit: k % 2 ? 32 : 70, value: k % 2 ? 32.4 : 68, peak: k % 2 ? 33.8 : 61,
-    started_ms: START - (2 + k * 1.7) * DAY, raised_ms: START - (2 + k * 1.7) * DAY + 10 * MINUTE, returned_ms: START - (2 + k * 1.7) * DAY + (40 + 17 * k) * MINUTE,
-    acknowledged_by: k % 2 ? 'wang.wei' : 'li.na', acknowledged_ms: START - (2 + k * 1.7) * DAY + 14 * MINUTE, comment: k % 3 ? null : '开了北侧天窗', history: k === 6,
+    started_ms: older(k), raised_ms: older(k) + 10 * MINUTE, returned_ms: older(k) + (40 + 17 * k) * MINUTE,
+    acknowledged_by: k % 2 ? 'wang.wei' : 'li.na', acknowledged_ms: older(k) + 14 * MINUTE, comment: k % 3 ? null : '开了北侧天窗', history: k === 6,
   })),
 ];
-const comments = new Map([['a-1042', []]]);
 const alarmJson = (one) => ({ ...one, started: new Date(one.started_ms).toISOString(), current: one.kind === 'limit' && one.returned_ms === null ? valueAt(channels.find((c) => c.id === one.channel), now()) : null });
-const shownAlarms = () => (scenarioNow === 'alarm' ? alarms : alarms.filter(({ state }) => state === 'normal'));
+const shownAlarms = () => (scenarioNow === 'alarm' ? here.alarms : here.alarms.filter(({ state }) => state === 'normal'));
 
 function timeline(one) {
   const events = [{ kind: 'raised', at_ms: one.raised_ms, seen_ms: one.raised_ms + 2_000, by: null, comment: null, value: one.value, severity: one.severity }];
   if (one.acknowledged_ms) events.push({ kind: 'acknowledged', at_ms: one.acknowledged_ms, seen_ms: one.acknowledged_ms, by: one.acknowledged_by, comment: one.comment, value: null, severity: null });
   if (one.returned_ms) events.push({ kind: 'returned', at_ms: one.returned_ms, seen_ms: one.returned_ms + 10 * MINUTE, by: null, comment: null, value: one.limit, severity: null });
   if (one.state === 'normal') events.push({ kind: 'closed', at_ms: Math.max(one.returned_ms, one.acknowledged_ms ?? 0), seen_ms: one.returned_ms, by: null, comment: null, value: null, severity: null });
-  events.push(...(comments.get(one.id) ?? []));
+  events.push(...(here.comments.get(one.id) ?? []));
   return events.sort((a, b) => a.at_ms - b.at_ms);
 }
 
@@ -262,11 +264,26 @@ const ADVICE = {
 };
 const RIGHTS = { viewer: ['read'], technician: ['read', 'answer_alarms'], admin: ['read', 'answer_alarms', 'run_nursery', 'export', 'manage_nodes', 'manage_people'] };
 
-const streams = new Set();
-let refuseUntil = 0;
-const send = (event) => { for (const stream of streams) stream.write(`data: ${JSON.stringify(event)}\n\n`); };
-setInterval(() => send({ type: 'clock', now_ms: now() }), 5_000).unref();
-setInterval(() => { if (streams.size > 0) send({ type: 'samples', channels: channels.map(channelJson) }); }, 1_000).unref();
+const worlds = new Map();
+function worldOf(jar) {
+  const key = jar.world ?? '';
+  if (!worlds.has(key)) worlds.set(key, { alarms: someAlarms(), comments: new Map(), streams: new Set(), refuseUntil: 0, scenario: 'alarm' });
+  return worlds.get(key);
+}
+function enter(world) {
+  here = world;
+  scenarioNow = world.scenario;
+}
+const send = (event) => { for (const stream of here.streams) stream.write(`data: ${JSON.stringify(event)}\n\n`); };
+const toAll = (event) => {
+  for (const world of worlds.values()) {
+    if (world.streams.size === 0) continue;
+    enter(world);
+    send(event());
+  }
+};
+setInterval(() => toAll(() => ({ type: 'clock', now_ms: now() })), 5_000).unref();
+setInterval(() => toAll(() => ({ type: 'samples', channels: channels.map(channelJson) })), 1_000).unref();
 
 const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' };
@@ -283,18 +300,20 @@ async function body(request) {
 const server = createServer(async (request, response) => {
   const url = new URL(request.url, 'http://localhost');
   const jar = cookies(request);
-  scenarioNow = jar.scenario ?? 'alarm';
+  const world = worldOf(jar);
+  world.scenario = jar.scenario ?? 'alarm';
+  enter(world);
   const json = (status, value, headers = {}) => { response.writeHead(status, { 'content-type': 'application/json', ...headers }); response.end(value === undefined ? '' : JSON.stringify(value)); };
   const problem = (status, code, zh, en) => json(status, { code, message: { zh, en }, field: null });
   const path = url.pathname;
-  if (path === '/fixture/refuse') { refuseUntil = Date.now() + Number(url.searchParams.get('ms') ?? 3_000); for (const stream of streams) stream.destroy(); return json(200, {}); }
+  if (path === '/fixture/refuse') { world.refuseUntil = Date.now() + Number(url.searchParams.get('ms') ?? 3_000); for (const stream of world.streams) stream.destroy(); return json(200, {}); }
   if (path === '/fixture/raise') {
-    const raised = alarm(`a-${2000 + alarms.length}`, 4, 'air_temperature', { severity: 'critical', side: 'high', limit: 35, value: 38, peak: 38, started_ms: now() - 3_000, raised_ms: now() });
-    alarms.unshift(raised);
+    const raised = alarm(`a-${2000 + world.alarms.length}`, 4, 'air_temperature', { severity: 'critical', side: 'high', limit: 35, value: 38, peak: 38, started_ms: now() - 3_000, raised_ms: now() });
+    world.alarms.unshift(raised);
     send({ type: 'alarm', alarm: alarmJson(raised) });
     return json(200, { id: raised.id });
   }
-  if (Date.now() < refuseUntil && path.startsWith('/api/')) return request.socket.destroy();
+  if (Date.now() < world.refuseUntil && path.startsWith('/api/')) return request.socket.destroy();
   if (!path.startsWith('/api/v1/')) return file(path, response);
   const route = path.slice('/api/v1'.length);
 
@@ -314,8 +333,8 @@ const server = createServer(async (request, response) => {
   if (route === '/events') {
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     response.write(`data: ${JSON.stringify({ type: 'clock', now_ms: now() })}\n\n`);
-    streams.add(response);
-    return request.on('close', () => streams.delete(response));
+    world.streams.add(response);
+    return request.on('close', () => world.streams.delete(response));
   }
   if (route === '/alarms') {
     const state = url.searchParams.get('state') ?? 'all';
@@ -330,8 +349,9 @@ const server = createServer(async (request, response) => {
     if (request.method === 'POST') {
       if (!RIGHTS[jar.session].includes('answer_alarms')) return problem(403, 'forbidden', '当前角色不能确认报警。', 'Your role may not acknowledge.');
       const { comment } = await body(request);
+      enter(world);
       if (action === 'acknowledge') Object.assign(one, { state: one.returned_ms ? 'normal' : 'acknowledged', acknowledged_by: jar.session, acknowledged_ms: now(), comment: comment || null });
-      else comments.set(id, [...(comments.get(id) ?? []), { kind: 'commented', at_ms: now(), seen_ms: now(), by: jar.session, comment, value: null, severity: null }]);
+      else here.comments.set(id, [...(here.comments.get(id) ?? []), { kind: 'commented', at_ms: now(), seen_ms: now(), by: jar.session, comment, value: null, severity: null }]);
       send({ type: 'alarm', alarm: alarmJson(one) });
       return json(200, alarmJson(one));
     }

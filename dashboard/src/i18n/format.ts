@@ -72,6 +72,21 @@ export function quantityName(quantity: string | null): string {
   return known(key) ? t(key) : quantity.replaceAll('_', ' ');
 }
 
+/** Returns the name of a quantity where there is little room. */
+export function shortName(quantity: string): string {
+  const key = `short.${quantity}`;
+  return known(key) ? t(key) : quantityName(quantity);
+}
+
+/** Returns a place on a bench as people call it: `bench-a` is bench A; an unknown one is shown as it is. */
+export function positionName(position: string): string {
+  const [first = '', ...rest] = position.split('-');
+  const key = `position.${first}`;
+  if (!known(key)) return position;
+  const suffix = rest.join('-');
+  return suffix === '' ? t(key) : `${t(key)} ${suffix.length === 1 ? suffix.toUpperCase() : suffix}`;
+}
+
 export function qualityName(quality: string): string {
   const key = `quality.${quality}`;
   return known(key) ? t(key) : quality;
@@ -161,7 +176,7 @@ export function bandText(band: Band | null, decimals: number): string | null {
 
 export function deviationText(deviation: Deviation, decimals: number): string {
   return t(`deviation.${deviation.beyond}.${deviation.side}`, {
-    quantity: quantityName(deviation.quantity),
+    quantity: shortName(deviation.quantity),
     by: measured(deviation.by, decimals, deviation.unit),
   });
 }

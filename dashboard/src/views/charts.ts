@@ -1,6 +1,7 @@
 // Which charts a house has and what each shows. Not here: reading or drawing.
 import type { Alarm, BandTrack, Channel, Series, ZoneDetail } from '../api/types';
 import type { ChartLine } from '../components/Chart.svelte';
+import { positionName } from '../i18n/format';
 import { bandPieces, limitPieces, type BandPiece, type LimitPiece } from '../series/bands';
 import { line, summary } from '../series/columns';
 import type { Range } from '../series/spans';
@@ -48,7 +49,7 @@ export function plans(channels: readonly Channel[]): ChartPlan[] {
 export function labels(channels: readonly Channel[]): string[] {
   return channels.map((channel) => {
     const shared = channels.some((other) => other.id !== channel.id && other.position === channel.position);
-    return shared ? `${channel.node} ${channel.position}` : channel.position;
+    return shared ? `${channel.node} ${positionName(channel.position)}` : positionName(channel.position);
   });
 }
 

@@ -1,0 +1,45 @@
+// What the browser tests share: signing in, choosing what goes on, and looking for trouble.
+import { randomUUID } from 'node:crypto';
+
+import { AxeBuilder } from '@axe-core/playwright';
+import { expect, type BrowserContext, type Page } from '@playwright/test';
+
+export type Scenario = 'alarm' | 'calm' | 'drift' | 'empty';
+
+/** Enters as `user` into a nursery where `scenario` goes on. */
+export async function enter(context: BrowserContext, scenario: Scenario, user = 'technician', baseURL = 'http://127.0.0.1:4173'): Promise<void> {
+  await context.addCookies([
+    { name: 'session', value: user, url: baseURL },
+    { name: 'scenario', value: scenario, url: baseURL },
+    { name: 'world', value: randomUUID(), url: baseURL },
+  ]);
+}
+
+/** Collects what the browser complains about: errors, and anything the content policy refused. */
+export function complaints(page: Page): string[] {
+  const list: string[] = [];
+  page.on('pageerror', (error) => list.push(error.message));
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') list.push(message.text());
+  });
+  return list;
+}
+
+/** Expects no violation of WCAG 2.2 AA that a machine can find. */
+export async function expectAccessible(page: Page): Promise<void> {
+  const { violations } = await new AxeBuilder({ page })
+    .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'])
+    .analyze();
+  const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(' ')).join(', ')}`);
+  expect(found).toEqual([]);
+}
+
+/** Expects that nothing on the page is wider than the screen. */
+export async function expectNoSideways(page: Page): Promise<void> {
+  const [wide, screen] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+  expect(wide).toBeLessThanOrEqual(screen ?? 0);
+}
+
+export const WIDTHS = [390, 820, 1440] as const;
+export const LOCALES = ['zh-CN', 'en-GB'] as const;
+export const SCHEMES = ['light', 'dark'] as const;
