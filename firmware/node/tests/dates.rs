@@ -1,6 +1,6 @@
 //! Readings that were taken before anybody knew the time.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test panics where it fails")]
+#![expect(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 mod sim;
 

@@ -248,6 +248,14 @@ impl Bench {
         }
     }
 
+    /// No reading came that the node had given up. Only for a gateway that heard nothing before the ring
+    /// was full.
+    #[track_caller]
+    pub(crate) fn nothing_comes_that_was_given_up(&self) {
+        let given_up = self.gateway.readings.keys().find(|key| self.gateway.is_dropped(**key));
+        assert_eq!(given_up, None, "a reading and a gap have the same sequence");
+    }
+
     /// Every sequence that the node has given is a reading or in a gap at the gateway.
     #[track_caller]
     pub(crate) fn nothing_is_unsaid(&mut self) {
