@@ -22,6 +22,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// Messages given to the client and not yet sent. `node` has fewer in flight; a full queue means a
 /// link that stands still, and the message is handed back to the node.
 const OUTGOING_MAX: usize = 32;
+/// Messages sent and not yet acknowledged by the broker; the client then sends no other. It keeps room
+/// for all of them from the start: with its own default of 65 535 that is 14 MB for each node.
+const IN_FLIGHT_MAX: u16 = 16;
 /// Messages received and not yet looked at; the link stops reading while it is full.
 const INCOMING_MAX: usize = 32;
 /// The longest packet accepted, in bytes: far longer than any acknowledgement or command.
@@ -130,6 +133,7 @@ impl Link {
             .set_clean_start(true)
             .set_connection_timeout(OPEN_TIMEOUT.as_secs())
             .set_max_packet_size(Some(PACKET_BYTES_MAX))
+            .set_outgoing_inflight_upper_limit(IN_FLIGHT_MAX)
             .set_last_will(LastWill::new(will.topic, will.payload, QoS::AtLeastOnce, false, None));
         let (client, events) = AsyncClient::new(options, OUTGOING_MAX);
         let (sender, receiver) = mpsc::channel(INCOMING_MAX);

@@ -314,7 +314,7 @@ fn step(
     // What is above saturation falls out as fog at once, and warms the air.
     let fog = (vapour - saturation_g_m3(air.air_c)).max(0.0);
     air.air_c += fog * build.height_m * VAPORISATION_J_G / build.capacity_j_m2_k;
-    air.vapour_g_m3 = (vapour - fog).clamp(0.0, saturation_g_m3(air.air_c));
+    air.vapour_g_m3 = (vapour - fog).max(0.0);
 
     // Carbon dioxide, in µmol/m²/s.
     let photons = PHOTONS_UMOL_J * light;
