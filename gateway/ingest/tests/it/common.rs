@@ -281,6 +281,16 @@ pub(crate) fn embedded(port: u16) -> Broker {
     broker::start(&broker::Config { listen }, Arc::new(Doorman)).unwrap()
 }
 
+pub(crate) fn config(port: u16) -> Config {
+    let account = Account { username: "gateway".to_owned(), password: Secret::new("any") };
+    Config::new("127.0.0.1", port, Some(account))
+}
+
+pub(crate) fn ports(store: Arc<dyn Store>, book: Arc<Book>) -> Ports {
+    let directory = Arc::clone(&book) as Arc<dyn Directory>;
+    Ports { store, directory, dead_letters: book, clock: Arc::new(now) }
+}
+
 /// A running ingest, and what it works with.
 pub(crate) struct Gateway {
     pub(crate) port: u16,
@@ -300,17 +310,11 @@ impl Gateway {
     }
 
     pub(crate) fn begin(port: u16, store: Arc<Memory>, book: Arc<Book>) -> Self {
-        let account = Account { username: "gateway".to_owned(), password: Secret::new("any") };
-        let config = Config::new("127.0.0.1", port, Some(account));
         let outlets = Arc::new(Outlets::default());
         let stop = CancellationToken::new();
-        let ports = Ports {
-            store: Arc::clone(&store) as Arc<dyn Store>,
-            directory: Arc::clone(&book) as Arc<dyn Directory>,
-            dead_letters: Arc::clone(&book) as Arc<dyn DeadLetters>,
-            clock: Arc::new(now),
-        };
-        let task = tokio::spawn(ingest::run(config, ports, Arc::clone(&outlets), stop.clone()));
+        let ports = ports(Arc::clone(&store) as Arc<dyn Store>, Arc::clone(&book));
+        let task =
+            tokio::spawn(ingest::run(config(port), ports, Arc::clone(&outlets), stop.clone()));
         Self { port, store, book, outlets, stop, task }
     }
 
@@ -320,10 +324,17 @@ impl Gateway {
     }
 
     /// Stops ingest in order.
-    pub(crate) async fn stop(self) -> (Arc<Memory>, Arc<Book>) {
+    pub(crate) async fn stop(mut self) -> (Arc<Memory>, Arc<Book>) {
         self.stop.cancel();
-        tokio::time::timeout(DEADLINE, self.task).await.unwrap().unwrap().unwrap();
-        (self.store, self.book)
+        tokio::time::timeout(DEADLINE, &mut self.task).await.unwrap().unwrap().unwrap();
+        (Arc::clone(&self.store), Arc::clone(&self.book))
+    }
+}
+
+impl Drop for Gateway {
+    /// Lets a commit go that is held up: a failing test would wait for its thread for ever.
+    fn drop(&mut self) {
+        self.store.open();
     }
 }
 

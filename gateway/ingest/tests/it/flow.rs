@@ -262,6 +262,9 @@ async fn the_death_of_an_older_session_is_ignored() {
     for (boot, session) in [(1, 9), (2, 4)] {
         node.die(boot, session).await;
     }
+    node.send(&node.frame(9, 1)).await;
+    node.acknowledged(&[range(9, 9)]).await;
+    assert_eq!(gateway.outlets.nodes.borrow()[&key].presence, Presence::Online);
     node.die(2, 5).await;
     assert_eq!(next().await, NodeEvent::Offline { node: key.clone(), at });
     assert_eq!(gateway.outlets.nodes.borrow()[&key].presence, Presence::Offline);
