@@ -52,10 +52,15 @@ function inPlot(u: uPlot, paint: (context: CanvasRenderingContext2D, ratio: numb
   ctx.restore();
 }
 
+/** Nights narrower than this many CSS pixels would be stripes, not nights. */
+const NIGHT_MIN_PX = 14;
+
 /** Night, as a faint shade over the whole height. */
 export function paintNights(u: uPlot, nights: readonly Range[], shown: Range, colours: Colours): void {
-  inPlot(u, (context) => {
+  inPlot(u, (context, ratio) => {
     context.fillStyle = colours.night;
+    const widest = Math.max(0, ...nights.map(({ from_ms, to_ms }) => to_ms - from_ms));
+    if ((widest / (shown.to_ms - shown.from_ms)) * u.bbox.width < NIGHT_MIN_PX * ratio) return;
     for (const night of nights) {
       const part = clipped(night, shown);
       if (!part) continue;

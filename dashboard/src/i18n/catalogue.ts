@@ -151,7 +151,7 @@ export const zh = {
   'alarm.short.high': '{quantity}过高',
   'alarm.short.low': '{quantity}过低',
   'alarm.value': '触发值',
-  'alarm.peak': '最极端',
+  'alarm.peak': '极值',
   'alarm.current': '当前',
   'alarm.limitvalue': '限值',
   'alarm.since': '开始于 {time}',
