@@ -242,11 +242,12 @@ fn not_even_where_the_identity_is_lost_too() {
     let mut bench = Bench::new(2, 3);
     bench.boot().unwrap();
     bench.connect().unwrap();
-    bench.pump().unwrap();
+    bench.gateway.acknowledges = false;
     for _ in 0..2 {
         bench.record().unwrap();
+        bench.pump().unwrap();
     }
-    bench.pump().unwrap();
+    bench.gateway.acknowledges = true;
     bench.flash.damage(|bytes| {
         bytes[..4 * PAGE_BYTES].fill(0);
         // The second round of 60 bytes.
