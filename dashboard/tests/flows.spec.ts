@@ -86,6 +86,35 @@ test('a house page is restored from its address and drawn live', async ({ contex
   expect(wrong).toEqual([]);
 });
 
+test('two fingers zoom a chart on a phone, one reads it', async ({ browser }) => {
+  const context = await browser.newContext({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+  await enter(context, 'drift');
+  const page = await context.newPage();
+  await page.goto('/houses/nanchuan/house-1');
+  const plot = page.locator('.u-over').first();
+  await expect(plot).toBeVisible();
+  await plot.scrollIntoViewIfNeeded();
+  const box = await plot.boundingBox();
+  if (!box) throw new Error('no plot');
+  const y = box.y + box.height / 2;
+  const client = await context.newCDPSession(page);
+  const touch = (type: 'touchStart' | 'touchMove' | 'touchEnd', xs: number[]): Promise<unknown> =>
+    client.send('Input.dispatchTouchEvent', { type, touchPoints: xs.map((x, id) => ({ x, y, id })) });
+  const middle = box.x + box.width / 2;
+  await touch('touchStart', [middle]);
+  await touch('touchEnd', []);
+  await expect(page.locator('.cursor').first()).toBeVisible();
+  await touch('touchStart', [middle - 20, middle + 20]);
+  for (const apart of [30, 45, 60, 80]) await touch('touchMove', [middle - apart, middle + apart]);
+  await touch('touchEnd', []);
+  await expect(page).toHaveURL(/from=/u);
+  const query = new URL(page.url()).searchParams;
+  const hours = (Date.parse(query.get('to') ?? '') - Date.parse(query.get('from') ?? '')) / 3_600_000;
+  expect(hours).toBeGreaterThan(4);
+  expect(hours).toBeLessThan(9);
+  await context.close();
+});
+
 test('the cursor is shared by all charts and moves by keys', async ({ context, page }) => {
   await enter(context, 'drift');
   await page.goto('/houses/nanchuan/house-1');

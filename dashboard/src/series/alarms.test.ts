@@ -101,7 +101,12 @@ describe('a node', () => {
     expect(nodeHealth(node({}), 180_001)).toBe('quiet');
     expect(nodeHealth(node({ interval_ms: 5_000 }), 119_000)).toBe('online');
     expect(nodeHealth(node({ online: false }), 0)).toBe('offline');
-    expect(nodeHealth(node({ online: null }), 0)).toBe('never');
+    expect(nodeHealth(node({ online: null, newest_ms: null }), 0)).toBe('never');
+  });
+
+  it('that is a guest, without a birth, is judged by its readings', () => {
+    expect(nodeHealth(node({ online: null, birth_ms: null }), 1_000)).toBe('online');
+    expect(nodeHealth(node({ online: null, birth_ms: null }), 900_000)).toBe('quiet');
   });
 
   it('that needs a hand comes first', () => {

@@ -134,8 +134,8 @@ const QUIET_MIN_MS = 120_000;
 
 /** Returns how a node is, on the gateway's clock. */
 export function nodeHealth(node: Node, now_ms: number): NodeHealth {
-  if (node.online === null || node.birth_ms === null) return 'never';
-  if (!node.online) return 'offline';
+  if (node.online === null && node.newest_ms === null) return 'never';
+  if (node.online === false) return 'offline';
   const patience = Math.max(QUIET_MIN_MS, QUIET_INTERVALS * (node.interval_ms ?? 0));
   return node.newest_ms !== null && now_ms - node.newest_ms > patience ? 'quiet' : 'online';
 }

@@ -11,6 +11,10 @@ const OVERVIEW_EVERY_MS = 20_000;
 /** Events that come together lead to one reading. */
 const TOGETHER_MS = 300;
 const TICK_MS = 1_000;
+/** Samples are shown together this often; a fast demonstration sends more than eyes can follow. */
+const FLUSH_MS = 500;
+/** The gateway is asked how well it is this often. */
+const HEALTH_EVERY_MS = 60_000;
 
 type SampleListener = (channels: Channel[]) => void;
 type AlarmListener = (alarm: Alarm) => void;
@@ -34,7 +38,10 @@ export class Live {
   #samples = new Set<SampleListener>();
   #alarms = new Set<AlarmListener>();
   #overviewRead = 0;
+  #healthRead = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #flush: ReturnType<typeof setTimeout> | undefined;
+  #pending = new Map<number, Channel>();
   #ended = false;
 
   constructor(
@@ -73,12 +80,16 @@ export class Live {
         void this.#stillSignedIn();
       },
     });
-    const tick = setInterval(() => this.#tick(), TICK_MS);
+    const tick = setInterval(() => {
+      this.#tick();
+      if (this.connection === 'live' && Date.now() - this.#healthRead > HEALTH_EVERY_MS) void this.#readHealth();
+    }, TICK_MS);
     return () => {
       this.#ended = true;
       stop();
       clearInterval(tick);
       clearTimeout(this.#timer);
+      clearTimeout(this.#flush);
     };
   }
 
@@ -101,14 +112,28 @@ export class Live {
         api.alarms('open'),
         api.nodes(),
       ]);
-      this.health = health;
-      this.#anchor(health.now_ms, health.speed);
+      this.#takeHealth(health);
       this.overview = overview;
       this.#overviewRead = Date.now();
       this.alarms = open.alarms;
       this.nodes = nodes;
       this.trouble = null;
       this.epoch += 1;
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  #takeHealth(health: Health): void {
+    this.#healthRead = Date.now();
+    this.health = health;
+    this.#anchor(health.now_ms, health.speed);
+  }
+
+  async #readHealth(): Promise<void> {
+    this.#healthRead = Date.now();
+    try {
+      this.#takeHealth(await api.health());
     } catch (error) {
       this.#failed(error);
     }
@@ -160,10 +185,8 @@ export class Live {
         this.#anchor(event.now_ms);
         break;
       case 'samples':
-        if (this.overview) this.overview = withChannels(this.overview, event.channels);
-        this.nodes = withSamples(this.nodes, event.channels);
-        for (const listener of this.#samples) listener(event.channels);
-        if (Date.now() - this.#overviewRead > OVERVIEW_EVERY_MS) void this.#readOverview();
+        for (const channel of event.channels) this.#pending.set(channel.id, channel);
+        this.#flush ??= setTimeout(() => this.#takeSamples(), FLUSH_MS);
         break;
       case 'alarm':
         this.#takeAlarm(event.alarm);
@@ -176,6 +199,16 @@ export class Live {
         void this.readAll();
         break;
     }
+  }
+
+  #takeSamples(): void {
+    this.#flush = undefined;
+    const channels = [...this.#pending.values()];
+    this.#pending.clear();
+    if (this.overview) this.overview = withChannels(this.overview, channels);
+    this.nodes = withSamples(this.nodes, channels);
+    for (const listener of this.#samples) listener(channels);
+    if (Date.now() - this.#overviewRead > OVERVIEW_EVERY_MS) void this.#readOverview();
   }
 
   #takeAlarm(alarm: Alarm): void {
