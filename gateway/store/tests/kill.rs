@@ -1,6 +1,7 @@
 //! A real process that commits, killed at any moment: what it acknowledged is on disk, once.
 //!
 //! The test runs itself as the child, with the directory in the environment.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Write as _};

@@ -38,10 +38,6 @@ pub(super) fn state(connection: &Connection) -> Result<State, Error> {
         };
         state.apply(Position(position.cast_unsigned()), &entry, wanted)?;
     }
-    // Entries that are sealed may still wait for their reader.
-    let last: Option<i64> =
-        connection.query_row("SELECT max(position) FROM journal", [], |row| row.get(0))?;
-    state.position = state.position.max(Position(last.unwrap_or(0).cast_unsigned()));
     Ok(state)
 }
 

@@ -142,6 +142,38 @@ fn a_damaged_chunk_is_named_and_hides_no_other() {
 }
 
 #[test]
+fn a_late_reading_joins_the_chunk_of_its_day() {
+    let dir = directory();
+    let engine = open(&dir);
+    let id = series(&engine, 0);
+    engine.commit(&batch(0, minutes(id, 2_000))).unwrap();
+    engine.checkpoint().unwrap();
+    for late in 0..3 {
+        engine.commit(&batch(5_000 + late, vec![sample(id, 30_000_000, 7)])).unwrap();
+        engine.checkpoint().unwrap();
+    }
+    let writer = engine.shared.writing().unwrap().writer();
+    let sql = "SELECT samples FROM chunk ORDER BY key LIMIT 1";
+    let first_day: i64 = writer.connection.query_row(sql, [], |row| row.get(0)).unwrap();
+    assert_eq!(first_day, 1_440 + 3);
+}
+
+/// Between the transaction that seals a head and the memory hearing of it, both have its samples.
+#[test]
+fn what_is_in_a_chunk_and_still_in_memory_is_read_once() {
+    let dir = directory();
+    let engine = open(&dir);
+    let id = series(&engine, 0);
+    engine.commit(&batch(0, minutes(id, 10))).unwrap();
+    let position = engine.last_position().unwrap();
+    let samples = std::sync::Arc::new(scan(&engine, id));
+    engine.checkpoint().unwrap();
+    let sealing = super::super::state::Sealing { position, samples };
+    engine.shared.state_mut().get_mut(id).unwrap().sealing = Some(sealing);
+    assert_eq!(scan(&engine, id).len(), 10);
+}
+
+#[test]
 fn a_damaged_journal_is_refused() {
     let dir = directory();
     let engine = open(&dir);

@@ -19,6 +19,8 @@ enum Action {
     Checkpoint,
     /// So many transactions of a checkpoint succeed, then the process dies.
     Die(u32),
+    /// So many transactions of a checkpoint succeed, then the disk is full for a while.
+    Stumble(u32),
     /// A commit on a full disk.
     Full(Vec<Piece>),
     Reopen,
@@ -66,6 +68,7 @@ fn any_action() -> impl Strategy<Value = Action> {
         2 => any::<usize>().prop_map(Action::Again),
         2 => Just(Action::Checkpoint),
         2 => (0_u32..8).prop_map(Action::Die),
+        2 => (0_u32..8).prop_map(Action::Stumble),
         1 => any_pieces().prop_map(Action::Full),
         1 => Just(Action::Reopen),
         1 => (0_u64..40).prop_map(Action::Release),
@@ -230,6 +233,15 @@ fn check_buckets(engine: &Engine, id: SeriesId, samples: &[Sample]) {
     }
 }
 
+/// Makes a checkpoint of which so many transactions succeed.
+fn checkpoint_until(engine: &Engine, transactions: u32) {
+    fail_after(engine, transactions);
+    match engine.checkpoint() {
+        Ok(()) | Err(Error::Full) => {}
+        Err(error) => panic!("{error}"),
+    }
+}
+
 fn run(actions: Vec<Action>) {
     let dir = directory();
     let mut engine = open(&dir);
@@ -250,14 +262,14 @@ fn run(actions: Vec<Action>) {
             }
             Action::Checkpoint => engine.checkpoint().unwrap(),
             Action::Die(transactions) => {
-                fail_after(&engine, transactions);
-                match engine.checkpoint() {
-                    Ok(()) | Err(Error::Full) => {}
-                    Err(error) => panic!("{error}"),
-                }
+                checkpoint_until(&engine, transactions);
                 check(&engine, &ids, &model);
                 drop(engine);
                 engine = open(&dir);
+            }
+            Action::Stumble(transactions) => {
+                checkpoint_until(&engine, transactions);
+                engine.shared.writing().unwrap().writer().fail_after = None;
             }
             Action::Full(pieces) => {
                 fail_after(&engine, 0);
