@@ -11,11 +11,13 @@ const cold = { side: 'low', severity: 'high', limit: 8, wakes: true, class: 'B' 
 
 describe('a band through time', () => {
   const day = band(20, 28);
-  const night = band(15, 20);
+  const night = band(15, 28);
+  const cool = band(15, 26);
   const steps = [
     { from_ms: 0, band: day },
     { from_ms: 10, band: night },
     { from_ms: 20, band: night },
+    { from_ms: 25, band: cool },
     { from_ms: 30, band: null },
     { from_ms: 40, band: day },
   ];
@@ -23,7 +25,8 @@ describe('a band through time', () => {
   it('is cut where it changes, joined where it does not, and absent where there is none', () => {
     expect(bandPieces(steps, { from_ms: 5, to_ms: 45 })).toEqual([
       { from_ms: 5, to_ms: 10, low: 20, high: 28 },
-      { from_ms: 10, to_ms: 30, low: 15, high: 20 },
+      { from_ms: 10, to_ms: 25, low: 15, high: 28 },
+      { from_ms: 25, to_ms: 30, low: 15, high: 26 },
       { from_ms: 40, to_ms: 45, low: 20, high: 28 },
     ]);
   });
