@@ -33,11 +33,14 @@ pub(crate) fn tell() -> Result<()> {
     })?;
 
     let mut qmp = Qmp::connect(&works.folder.join("qmp.sock"))?;
-    qmp.set_temperature_mc(38_000)?;
-    let heated = Instant::now();
+    let mut heated = Instant::now();
     let url = format!("http://{}/", gateway.http);
     let patience = SEEN_WITHIN.as_millis().to_string();
-    let seen = browse("acknowledge.mjs", &[&url, "admin", &password, COMMENT, &patience])?;
+    let arguments = [&*url, "admin", &password, COMMENT, &patience];
+    let seen = browse("acknowledge.mjs", &arguments, || {
+        heated = Instant::now();
+        qmp.set_temperature_mc(38_000)
+    })?;
     let seen_ms = seen["seen_ms"].as_u64().context("the page says when it saw the alarm")?;
     println!(
         "  alarm in the browser after {seen_ms} ms, acknowledged after {:?}",

@@ -149,6 +149,8 @@ impl Stage {
         let Sorted { frames, born, rebirths } = sorted;
         stage.answer_births(born).await;
         stage.ask_for_births(rebirths).await;
+        #[cfg(feature = "break-ack")]
+        let deliveries = stage.acknowledge_unstored(&frames, deliveries).await;
         if !frames.is_empty() {
             let kept = match stage.commit(frames, stop).await? {
                 (same, Some(kept)) => {
@@ -163,6 +165,27 @@ impl Stage {
             stage.settle(deliveries).await;
         }
         Ok((stage, Flow::GoesOn))
+    }
+
+    /// The fault of the feature `break-ack`: acknowledges first, and commits a second later.
+    #[cfg(feature = "break-ack")]
+    async fn acknowledge_unstored(
+        &self,
+        frames: &[Frame],
+        deliveries: Vec<Option<Delivery>>,
+    ) -> Vec<Option<Delivery>> {
+        self.settle(deliveries).await;
+        for frame in frames {
+            let wire::Body::Readings { first, readings, .. } = &frame.data.body else { continue };
+            let last = measure::Sequence(first.0 + readings.len().saturating_sub(1) as u64);
+            let ranges = vec![measure::SequenceRange { first: *first, last }];
+            let (flash, echo) = (frame.data.flash, frame.data.sent);
+            for ack in crate::ranges::acknowledge(flash, ranges, (self.clock)(), echo) {
+                self.send_ack(&frame.node, &ack).await;
+            }
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Vec::new()
     }
 
     /// Commits until it succeeds; `None` where it was told to stop before that.

@@ -99,6 +99,16 @@ fn configure() -> &'static Config {
     CONFIG.init(config::load().unwrap_or_else(|error| stop("config", error)))
 }
 
+/// The fault of the feature `break-flash`: every start erases what was kept.
+#[cfg(feature = "break-flash")]
+fn forget(mut flash: Flash) -> Flash {
+    use embedded_storage_async::nor_flash::NorFlash as _;
+    if block_on(flash.erase(0, flash::BYTES)).is_err() {
+        log!("flash: cannot be erased");
+    }
+    flash
+}
+
 /// Reads the flash, begins a boot and says so.
 // Here and not in a task, and not inlined: it takes 28 KiB of stack once, which the tasks then use
 // again.
@@ -125,6 +135,8 @@ fn open(
     };
     // SAFETY: called once; a second call would panic at the cell above.
     let flash = unsafe { Flash::take() };
+    #[cfg(feature = "break-flash")]
+    let flash = forget(flash);
     let random = u64::from_le_bytes(host::random());
     // The futures of this flash are ready at once, so nothing is waited for.
     let node = NODE.init_with(|| {
