@@ -160,7 +160,7 @@ fn a_session_lives_while_it_is_used_and_ends_with_its_user() {
 
 #[test]
 fn dead_letters_are_bounded_in_number_and_size() {
-    let (_dir, registry) = open();
+    let (dir, registry) = open();
     let letter = |number: usize| DeadLetter {
         received: at(0),
         topic: "棚".repeat(1_000),
@@ -173,6 +173,9 @@ fn dead_letters_are_bounded_in_number_and_size() {
     registry.add_dead_letters(&(3..DEAD_LETTERS_MAX + 2).map(short).collect::<Vec<_>>()).unwrap();
     let kept = registry.dead_letters(usize::MAX).unwrap();
     assert_eq!(kept.len(), DEAD_LETTERS_MAX);
+    let other = rusqlite::Connection::open(dir.path().join(registry::FILE)).unwrap();
+    let rows = other.query_row("SELECT COUNT(*) FROM dead_letter", [], |row| row.get::<_, i64>(0));
+    assert_eq!(rows.unwrap(), DEAD_LETTERS_MAX as i64, "the oldest are dropped, not only hidden");
     let oldest = kept.last().unwrap();
     assert_eq!(
         (oldest.reason.as_str(), oldest.payload.len()),
