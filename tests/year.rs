@@ -119,7 +119,8 @@ fn series(engine: &Engine, number: u32) -> Result<(NodeKey, Vec<SeriesId>)> {
 }
 
 fn sample(series: SeriesId, time: Timestamp, value: i32) -> Sample {
-    Sample { series, time, reading: Ok(Scaled(value)), quality: Quality::Good, marks: Marks::NONE }
+    let (reading, quality, marks) = (Ok(Scaled(value)), Quality::Good, Marks::NONE);
+    Sample { series, time, reading, quality, marks, taken: None }
 }
 
 fn measure_gateway(works: &Works, begin: Timestamp) -> Result<()> {

@@ -16,7 +16,6 @@ const browser = await chromium.launch({
 try {
   const page = await browser.newPage({ locale: "en-GB", viewport: { width: 390, height: 844 } });
   page.setDefaultTimeout(15_000);
-  const began = Date.now();
   await page.goto(url);
   await page.locator("input[name=user]").fill(user);
   await page.locator("input[name=password]").fill(password);

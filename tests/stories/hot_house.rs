@@ -17,6 +17,8 @@ use crate::page::browse;
 const INTERVAL_MS: u32 = 5_000;
 /// How soon after the heat a person must see the alarm.
 const SEEN_WITHIN: Duration = Duration::from_secs(15);
+/// How many readings are compared at the end.
+const ENTRIES_MIN: usize = 20;
 const COMMENT: &str = "Vents opened by hand 手动开窗";
 
 pub(crate) fn tell() -> Result<()> {
@@ -76,8 +78,10 @@ fn survives_a_restart(works: &Works, mqtt: SocketAddr, id: &str, by: &str) -> Re
 
 /// Everything that the image has said until now is in the export once, and nothing twice.
 fn agrees_with_the_ledger(works: &Works, ledger: &Mutex<Ledger>) -> Result<()> {
-    let said = ledger.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    ensure!(said.entries.len() > 10, "the image said little: {said:?}");
+    let said = wait_for("more readings of the image", Duration::from_secs(60), || {
+        let said = ledger.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Ok((said.entries.len() >= ENTRIES_MIN).then_some(said))
+    })?;
     let verdict = wait_for("the last readings", Duration::from_secs(60), || {
         let exported = export(&works.data, &works.folder.join("export.csv"), "bench")?;
         let verdict = said.judge(&exported.rows);

@@ -288,8 +288,16 @@ impl<'a> Row<'a> {
         for mark in [Marks::TIME_UNCERTAIN, Marks::SHIFTED, Marks::HISTORY] {
             text(format_args!("{}", u8::from(sample.marks.contains(mark))))?;
         }
-        text(format_args!(""))?;
-        text(format_args!(""))?;
+        match sample.taken {
+            Some(taken) => {
+                text(format_args!("{}", taken.flash))?;
+                text(format_args!("{}", taken.sequence))?;
+            }
+            None => {
+                text(format_args!(""))?;
+                text(format_args!(""))?;
+            }
+        }
         writer.write_record(None::<&[u8]>)?;
         Ok(())
     }
