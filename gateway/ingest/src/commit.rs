@@ -235,7 +235,8 @@ fn sample(frame: &Frame, sampled: &Sampled, series: SeriesId) -> Sample {
     };
     let (time, dated) = dating::date(&of, sampled.uptime);
     let quality = if sampled.reading.is_err() { Quality::Missing } else { sampled.quality };
-    Sample { series, time, reading: sampled.reading, quality, marks: marks.with(dated) }
+    let (reading, marks) = (sampled.reading, marks.with(dated));
+    Sample { series, time, reading, quality, marks, taken: None }
 }
 
 fn gap_reason(reason: wire::GapReason) -> GapReason {

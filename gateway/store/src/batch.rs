@@ -50,7 +50,7 @@ pub enum Origin {
 pub struct Incoming {
     /// The number of the reading in its flash life; not looked at where the origin is a guest.
     pub sequence: Sequence,
-    /// The sample.
+    /// The sample. What it says of [`Sample::taken`] is not looked at: the store knows better.
     pub sample: Sample,
 }
 

@@ -12,7 +12,7 @@ use measure::{
 
 use crate::{
     BATCH_SAMPLES_MAX, BUCKETS_MAX, Batch, Columns, Committed, Error, Gap, GapReason, Incoming,
-    Origin, Part, Position, Sample, SeriesId, SeriesKey, Store,
+    Origin, Part, Position, Sample, SeriesId, SeriesKey, Store, Taken,
 };
 
 /// A moment in 2025 at the start of a UTC day, in milliseconds.
@@ -73,7 +73,8 @@ fn series(store: &dyn Store, position: &str) -> SeriesId {
 
 fn sample(series: SeriesId, ms: i64, value: i32) -> Sample {
     let reading = Ok(Scaled(value));
-    Sample { series, time: at(ms), reading, quality: Quality::Good, marks: Marks::NONE }
+    let (quality, marks) = (Quality::Good, Marks::NONE);
+    Sample { series, time: at(ms), reading, quality, marks, taken: None }
 }
 
 fn part(flash: FlashId, first: u64, samples: &[Sample]) -> Part {
@@ -82,6 +83,14 @@ fn part(flash: FlashId, first: u64, samples: &[Sample]) -> Part {
         .map(|(sequence, &sample)| Incoming { sequence: Sequence(sequence), sample })
         .collect();
     Part::Readings { origin: Origin::Node { node: node(), flash }, samples }
+}
+
+/// Returns samples as they are kept: with the flash and the sequence that they came with.
+fn taken<const N: usize>(flash: FlashId, first: u64, mut samples: [Sample; N]) -> [Sample; N] {
+    for (sequence, sample) in (first..).zip(&mut samples) {
+        sample.taken = Some(Taken { flash, sequence: Sequence(sequence) });
+    }
+    samples
 }
 
 fn guest(samples: &[Sample]) -> Part {
@@ -136,7 +145,7 @@ fn what_is_committed_is_there(store: &dyn Store) {
     let least = sample(b, DAY_MS + 2, i32::MIN);
     let samples = [sample(a, DAY_MS, 23_500), fault, least, sample(a, DAY_MS + 7, i32::MAX)];
     counts(commit(store, vec![part(FLASH, 0, &samples)]), 4, 0, 0);
-    let [first, fault, least, last] = samples;
+    let [first, fault, least, last] = taken(FLASH, 0, samples);
     assert_eq!(all(store, a), [first, last]);
     assert_eq!(all(store, b), [fault, least]);
     assert_eq!(store.seen(&node(), FLASH).expect("seen"), [range(0, 3)]);
@@ -151,7 +160,7 @@ fn a_repeat_is_dropped(store: &dyn Store) {
     counts(commit(store, twice), 0, 4, 0);
     // A repeat is a repeat whatever time and value it is said to have.
     counts(commit(store, vec![part(FLASH, 6, &[sample(a, DAY_MS + 9, 9)])]), 0, 1, 0);
-    assert_eq!(all(store, a), samples);
+    assert_eq!(all(store, a), taken(FLASH, 5, samples));
     // Another life of the flash counts from its own beginning.
     counts(commit(store, vec![part(FlashId(2), 5, &[sample(a, DAY_MS + 9, 3)])]), 1, 0, 0);
     assert_eq!(store.seen(&node(), FLASH).expect("seen"), [range(5, 6)]);
@@ -167,7 +176,8 @@ fn a_taken_time_is_shifted(store: &dyn Store) {
         .zip(0_i64..)
         .map(|(value, later)| {
             let marks = if later > 0 { Marks::SHIFTED } else { Marks::NONE };
-            Sample { time: at(DAY_MS).plus_micros(later), marks, ..sample(a, DAY_MS, value) }
+            let [sample] = taken(FLASH, later as u64, [sample(a, DAY_MS, value)]);
+            Sample { time: at(DAY_MS).plus_micros(later), marks, ..sample }
         })
         .collect();
     assert_eq!(all(store, a), expect);
@@ -182,6 +192,7 @@ fn a_guest_repeats_by_time_and_reading(store: &dyn Store) {
     let fault = Sample { reading: Err(Fault::Bus), ..one };
     counts(commit(store, vec![guest(&[fault])]), 1, 0, 1);
     counts(commit(store, vec![guest(&[fault])]), 0, 1, 0);
+    assert!(all(store, a).iter().all(|sample| sample.taken.is_none()));
     let readings: Vec<Reading> = all(store, a).iter().map(|sample| sample.reading).collect();
     assert_eq!(readings, [Ok(Scaled(1)), Ok(Scaled(2)), Err(Fault::Bus)]);
 }
@@ -201,7 +212,8 @@ fn any_order_is_welcome(store: &dyn Store) {
 
 fn a_scan_is_half_open(store: &dyn Store) {
     let a = series(store, "a");
-    let samples: Vec<Sample> = (0..5).map(|n| sample(a, DAY_MS + n * HOUR_MS, n as i32)).collect();
+    let samples = [0, 1, 2, 3, 4].map(|n| sample(a, DAY_MS + n * HOUR_MS, n as i32));
+    let samples = taken(FLASH, 0, samples);
     commit(store, vec![part(FLASH, 0, &samples)]);
     let found = between(store, a, at(DAY_MS + HOUR_MS), at(DAY_MS + 3 * HOUR_MS));
     assert_eq!(found, samples.get(1..3).unwrap_or_default());
@@ -221,7 +233,9 @@ fn latest_is_the_greatest_event_time(store: &dyn Store) {
     let newest = Sample { reading: Err(Fault::Bus), ..sample(a, DAY_MS + 10, 0) };
     commit(store, vec![part(FLASH, 0, &[newest, sample(a, DAY_MS, 1), sample(b, DAY_MS, 2)])]);
     commit(store, vec![part(FLASH, 3, &[sample(a, DAY_MS + 9, 3)])]);
-    let mut expect = [newest, sample(b, DAY_MS, 2)];
+    let [newest] = taken(FLASH, 0, [newest]);
+    let [other] = taken(FLASH, 2, [sample(b, DAY_MS, 2)]);
+    let mut expect = [newest, other];
     expect.sort_by_key(|sample| sample.series);
     assert_eq!(store.latest().expect("the latest"), expect);
 }
@@ -235,6 +249,7 @@ fn the_journal_has_what_is_new(store: &dyn Store) {
     let repeat = commit(store, vec![part(FLASH, 0, &[one, other])]);
     let positions = [first, second, repeat].map(|committed| committed.position.0);
     assert_eq!(positions, [1, 2, 2]);
+    let [one, other] = taken(FLASH, 0, [one, other]);
     let time = other.time.plus_micros(1);
     let moved = Sample { time, marks: Marks::SHIFTED, ..other };
     let entries = [(Position(1), vec![one]), (Position(2), vec![moved])];

@@ -20,5 +20,5 @@ mod store;
 pub use batch::{BATCH_SAMPLES_MAX, Batch, Committed, Gap, GapReason, Incoming, Origin, Part};
 pub use columns::{BUCKETS_MAX, Columns};
 pub use error::Error;
-pub use series::{Position, SERIES_MAX, Sample, SeriesId, SeriesKey};
+pub use series::{Position, SERIES_MAX, Sample, SeriesId, SeriesKey, Taken};
 pub use store::{GAPS_ANSWER_MAX, JOURNAL_ANSWER_SAMPLES_MAX, Store};

@@ -108,6 +108,7 @@ fn reading(start: Timestamp, number: u32, channel: usize, minute: u32, series: S
         reading: Ok(Scaled(scaled)),
         quality: Quality::Good,
         marks: Marks::NONE,
+        taken: None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use measure::{Marks, NodeKey, Quality, Quantity, Reading, Slug, Timestamp};
+use measure::{FlashId, Marks, NodeKey, Quality, Quantity, Reading, Sequence, Slug, Timestamp};
 
 /// The most series that a store holds; one more is refused with
 /// [`Error::TooManySeries`](crate::Error::TooManySeries).
@@ -48,6 +48,19 @@ pub struct Sample {
     pub quality: Quality,
     /// Where it came from and what was done to it.
     pub marks: Marks,
+    /// Which reading of its node it is; `None` for a guest's. The store sets it when it keeps the
+    /// sample, from the origin and the sequence that it came with, and gives it back for good: so
+    /// anybody can count that none is missing and none is there twice.
+    pub taken: Option<Taken>,
+}
+
+/// Which reading of a node a sample is: no two of one node share both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Taken {
+    /// The life of the flash that the sequence counts in.
+    pub flash: FlashId,
+    /// The number of the reading in it.
+    pub sequence: Sequence,
 }
 
 /// How far the journal has come: grows by one with each commit that kept something.

@@ -36,6 +36,7 @@ fn samples(ids: [SeriesId; 2], range: std::ops::Range<u64>) -> Vec<Incoming> {
                 reading: fault.map_or(Ok(Scaled(20_000 + (n * n % 997) as i32 * 10)), Err),
                 quality: Quality::ALL[n as usize / 9 % Quality::ALL.len()],
                 marks: Marks::from_bits((n / 100) as u8 & 0b101),
+                taken: None,
             };
             Incoming { sequence: Sequence(n), sample }
         })
@@ -81,7 +82,10 @@ fn describe(dir: &Path) -> String {
         let mut visit = |sample: &Sample| {
             let reading = sample.reading.map_or_else(|f| f.to_string(), |v| v.0.to_string());
             let (time, marks) = (sample.time.micros(), sample.marks.bits());
-            text += &format!("{time} {reading} {} {marks}\n", sample.quality);
+            let taken = sample
+                .taken
+                .map_or_else(String::new, |taken| format!(" {} {}", taken.flash, taken.sequence));
+            text += &format!("{time} {reading} {} {marks}{taken}\n", sample.quality);
             ControlFlow::Continue(())
         };
         engine.scan(id, Timestamp::MIN, Timestamp::MAX, &mut visit).unwrap();

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use measure::{FlashId, Marks, NodeKey, Quality, Quantity, Scaled, Sequence, Slug, Timestamp};
 use store::embedded::{Engine, Journal, Options};
-use store::{Batch, Incoming, Origin, Part, Position, Sample, SeriesId, SeriesKey, Store};
+use store::{Batch, Incoming, Origin, Part, Position, Sample, SeriesId, SeriesKey, Store, Taken};
 
 const CHILD: &str = "MIAOPU_STORE_KILL_DIR";
 const ROUNDS: u64 = 12;
@@ -57,6 +57,7 @@ fn batch(ids: &[SeriesId], n: u64) -> Batch {
                 reading: Ok(Scaled(sequence as i32)),
                 quality: Quality::Good,
                 marks: Marks::NONE,
+                taken: None,
             },
         })
         .collect();
@@ -74,6 +75,8 @@ fn sequences(store: &Engine) -> BTreeSet<u64> {
     for id in series(store) {
         let mut visit = |sample: &Sample| {
             let sequence = sample.reading.unwrap().0 as u64;
+            let taken = Taken { flash: FLASH, sequence: Sequence(sequence) };
+            assert_eq!(sample.taken, Some(taken));
             assert!(found.insert(sequence), "sequence {sequence} is there twice");
             ControlFlow::Continue(())
         };

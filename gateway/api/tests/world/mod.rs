@@ -178,7 +178,7 @@ impl World {
             let time = at(first_ms + index as i64 * MINUTE_MS);
             let reading: Reading = Ok(Scaled::from_f64(quantity, *value).unwrap());
             let (quality, marks) = (Quality::Good, Marks::NONE);
-            let sample = Sample { series, time, reading, quality, marks };
+            let sample = Sample { series, time, reading, quality, marks, taken: None };
             Incoming { sequence: Sequence(0), sample }
         });
         let samples: Vec<_> = samples.collect();

@@ -13,6 +13,7 @@ use rusqlite::{Connection, params};
 
 use super::chunk::{self, CHUNK_SAMPLES_MAX, ChunkKey, DAY_US, EQUALS_MAX};
 use super::commit::{Change, journal_bytes_after};
+use super::database::sequence_to_sql;
 use super::recover::{corrupt, emit_seen};
 use super::state::Sealing;
 use super::summary;
@@ -207,11 +208,13 @@ fn seal_slice<'a>(shared: &Shared, heads: &'a [SeriesId]) -> Result<&'a [SeriesI
 
 fn mark_sealed(connection: &Connection, sealed: &Sealed) -> Result<(), Error> {
     let latest = sealed.latest;
+    let taken = latest.and_then(|sample| sample.taken);
     let position = sealed.sealing.position.0.cast_signed();
     connection
         .prepare_cached(
             "UPDATE series SET sealed = ?2, latest_us = ?3, latest_fault = ?4, latest_value = ?5,
-                latest_quality = ?6, latest_marks = ?7 WHERE id = ?1",
+                latest_quality = ?6, latest_marks = ?7, latest_flash = ?8, latest_sequence = ?9
+             WHERE id = ?1",
         )?
         .execute(params![
             sealed.series.0,
@@ -221,6 +224,8 @@ fn mark_sealed(connection: &Connection, sealed: &Sealed) -> Result<(), Error> {
             latest.map(|sample| sample.reading.map_or(0, |value| value.0)),
             latest.map(|sample| sample.quality.code()),
             latest.map(|sample| sample.marks.bits()),
+            taken.map(|taken| taken.flash.0),
+            taken.map(|taken| sequence_to_sql(taken.sequence.0)),
         ])?;
     Ok(())
 }

@@ -3,22 +3,25 @@
 //! | bytes | what |
 //! |---|---|
 //! | unsigned | how many samples, 1 to [`CHUNK_SAMPLES_MAX`] |
-//! | signed | time of the first, in µs since 1970 |
-//! | signed | the usual time between two samples, in µs |
-//! | column | time of each, less the first and less the usual time for each one before it |
+//! | steps | time of each, in µs since 1970 |
 //! | runs | fault of each, 0 for none |
 //! | runs | quality of each, in QARTOD's number |
 //! | runs | marks of each, in bits |
 //! | column | value of each that is no fault, in the quantity's decimal steps |
+//! | runs | 1 for each that a node has taken, 0 for a guest's |
+//! | column | flash id of each that a node has taken |
+//! | steps | sequence of each that a node has taken |
 //!
-//! A run is a byte and an unsigned count; runs end where every sample has its byte. Records and
+//! A run is a byte and an unsigned count; runs end where every sample has its byte. Steps are the
+//! first number and the usual difference between two, both signed, and a column of what each number
+//! has beyond the first and one usual difference for each before it; none takes no byte. Records and
 //! columns are those of [`bytes`](super::bytes) and [`column`](super::column).
 
-use measure::{Fault, Marks, Quality, Scaled, Timestamp};
+use measure::{Fault, FlashId, Marks, Quality, Scaled, Sequence, Timestamp};
 
 use super::bytes::{Damage, Reader, Writer};
 use super::column;
-use crate::{Sample, SeriesId};
+use crate::{Sample, SeriesId, Taken};
 
 /// The most samples in one chunk; a day with more becomes several chunks.
 pub(super) const CHUNK_SAMPLES_MAX: usize = 4096;
@@ -77,24 +80,20 @@ impl std::fmt::Display for ChunkKey {
 pub(super) fn emit(samples: &[Sample]) -> Vec<u8> {
     let mut out = Writer::new();
     let times: Vec<i64> = samples.iter().map(|sample| sample.time.micros()).collect();
-    let first = times.first().copied().unwrap_or_default();
-    let usual = usual_step(&times);
     out.unsigned(samples.len() as u64);
-    out.signed(first);
-    out.signed(usual);
-    let mut due = first;
-    let mut late = Vec::with_capacity(times.len());
-    for time in times {
-        late.push(time.wrapping_sub(due));
-        due = due.wrapping_add(usual);
-    }
-    column::write(&mut out, &late);
+    write_steps(&mut out, &times);
     write_runs(&mut out, samples, |sample| sample.reading.err().map_or(0, Fault::code));
     write_runs(&mut out, samples, |sample| sample.quality.code());
     write_runs(&mut out, samples, |sample| sample.marks.bits());
     let values: Vec<i64> =
         samples.iter().filter_map(|s| s.reading.ok()).map(|value| i64::from(value.0)).collect();
     column::write(&mut out, &values);
+    write_runs(&mut out, samples, |sample| u8::from(sample.taken.is_some()));
+    let taken = || samples.iter().filter_map(|sample| sample.taken);
+    let flashes: Vec<i64> = taken().map(|taken| i64::from(taken.flash.0)).collect();
+    column::write(&mut out, &flashes);
+    let sequences: Vec<i64> = taken().map(|taken| taken.sequence.0.cast_signed()).collect();
+    write_steps(&mut out, &sequences);
     out.finish()
 }
 
@@ -108,10 +107,14 @@ pub(super) fn parse(series: SeriesId, record: &[u8]) -> Result<Vec<Sample>, Dama
     let marks = read_runs(&mut reader, count)?;
     let sound = faults.iter().filter(|&&fault| fault == 0).count();
     let mut values = column::read(&mut reader, sound)?.into_iter();
+    let by_node = read_runs(&mut reader, count)?;
+    let count_taken = by_node.iter().filter(|&&by_node| by_node == 1).count();
+    let flashes = column::read(&mut reader, count_taken)?;
+    let mut taken = flashes.into_iter().zip(read_steps(&mut reader, count_taken)?);
     reader.finish()?;
     let mut samples = Vec::with_capacity(count);
-    for (((time, fault), quality), marks) in times.into_iter().zip(faults).zip(qualities).zip(marks)
-    {
+    let flags = faults.into_iter().zip(qualities).zip(marks).zip(by_node);
+    for (time, (((fault, quality), marks), by_node)) in times.into_iter().zip(flags) {
         let reading = if fault == 0 {
             let value = values.next().and_then(|value| i32::try_from(value).ok());
             Ok(Scaled(value.ok_or(Damage("a value is too large"))?))
@@ -121,27 +124,56 @@ pub(super) fn parse(series: SeriesId, record: &[u8]) -> Result<Vec<Sample>, Dama
         let time = Timestamp::from_micros(time).ok_or(Damage("a time is out of range"))?;
         let quality = Quality::from_code(quality).ok_or(Damage("a quality is unknown"))?;
         let marks = Marks::from_bits(marks);
-        samples.push(Sample { series, time, reading, quality, marks });
+        let taken = if by_node == 1 { taken.next().map(to_taken).transpose()? } else { None };
+        samples.push(Sample { series, time, reading, quality, marks, taken });
     }
     Ok(samples)
 }
 
 fn read_times(reader: &mut Reader<'_>) -> Result<Vec<i64>, Damage> {
     let count = reader.length(CHUNK_SAMPLES_MAX)?;
-    let mut due = reader.signed()?;
-    let usual = reader.signed()?;
-    let mut times = column::read(reader, count)?;
-    for time in &mut times {
-        *time = time.wrapping_add(due);
-        due = due.wrapping_add(usual);
-    }
+    let times = read_steps(reader, count)?;
     if times.is_sorted_by(|a, b| a < b) { Ok(times) } else { Err(Damage("times are not sorted")) }
 }
 
-/// Returns the median of the time between two samples. A node with a regular schedule then leaves
-/// only its jitter to be stored, which is less than the jitter of the differences.
-fn usual_step(times: &[i64]) -> i64 {
-    let mut steps: Vec<i64> = times.iter().zip(times.iter().skip(1)).map(|(a, b)| b - a).collect();
+fn to_taken((flash, sequence): (i64, i64)) -> Result<Taken, Damage> {
+    let flash = u32::try_from(flash).map_err(|_| Damage("a flash id is out of range"))?;
+    Ok(Taken { flash: FlashId(flash), sequence: Sequence(sequence.cast_unsigned()) })
+}
+
+fn write_steps(out: &mut Writer, numbers: &[i64]) {
+    let Some(&first) = numbers.first() else { return };
+    let usual = usual_step(numbers);
+    out.signed(first);
+    out.signed(usual);
+    let mut due = first;
+    let mut beyond = Vec::with_capacity(numbers.len());
+    for number in numbers {
+        beyond.push(number.wrapping_sub(due));
+        due = due.wrapping_add(usual);
+    }
+    column::write(out, &beyond);
+}
+
+fn read_steps(reader: &mut Reader<'_>, count: usize) -> Result<Vec<i64>, Damage> {
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    let mut due = reader.signed()?;
+    let usual = reader.signed()?;
+    let mut numbers = column::read(reader, count)?;
+    for number in &mut numbers {
+        *number = number.wrapping_add(due);
+        due = due.wrapping_add(usual);
+    }
+    Ok(numbers)
+}
+
+/// Returns the median of the differences between neighbours. A node with a regular schedule then
+/// leaves only its jitter to be stored, which is less than the jitter of the differences.
+fn usual_step(numbers: &[i64]) -> i64 {
+    let pairs = numbers.iter().zip(numbers.iter().skip(1));
+    let mut steps: Vec<i64> = pairs.map(|(a, b)| b.wrapping_sub(*a)).collect();
     let middle = steps.len() / 2;
     if steps.is_empty() { 0 } else { *steps.select_nth_unstable(middle).1 }
 }
@@ -184,11 +216,14 @@ mod tests {
     }
 
     fn any_samples() -> impl Strategy<Value = Vec<Sample>> {
-        let sample = (1_i64..90_000_000, any_reading(), 0..Quality::ALL.len(), 0_u8..8);
+        let taken = (0_u32..3, any::<u64>())
+            .prop_map(|(flash, sequence)| to_taken((flash.into(), sequence.cast_signed())));
+        let taken = prop::option::of(taken.prop_map(Result::unwrap));
+        let sample = (1_i64..90_000_000, any_reading(), 0..Quality::ALL.len(), 0_u8..8, taken);
         prop::collection::vec(sample, 1..200).prop_map(|parts| {
             let mut time = 1_700_000_000_000_000;
             let mut samples = Vec::new();
-            for (step, reading, quality, marks) in parts {
+            for (step, reading, quality, marks, taken) in parts {
                 time += step;
                 samples.push(Sample {
                     series: SERIES,
@@ -196,6 +231,7 @@ mod tests {
                     reading,
                     quality: Quality::ALL[quality],
                     marks: Marks::from_bits(marks),
+                    taken,
                 });
             }
             samples
@@ -215,6 +251,7 @@ mod tests {
                     reading: Ok(Scaled((value as i32 + noise as i32) / 10 * 10)),
                     quality: Quality::Good,
                     marks: Marks::NONE,
+                    taken: Some(Taken { flash: FlashId(9), sequence: Sequence(minute as u64 * 8) }),
                 }
             })
             .collect()

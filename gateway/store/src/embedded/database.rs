@@ -43,6 +43,8 @@ CREATE TABLE series (
     latest_value INTEGER,
     latest_quality INTEGER,
     latest_marks INTEGER,
+    latest_flash INTEGER,
+    latest_sequence INTEGER,
     UNIQUE (site, node, position, quantity)
 ) STRICT;
 -- One row a commit that kept something.

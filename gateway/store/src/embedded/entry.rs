@@ -11,18 +11,25 @@
 //! | and for each sample: | |
 //! | signed | series, less that of the sample before |
 //! | signed | time in µs, less that of the sample before |
-//! | 1 | 0 for a value, else the fault |
+//! | 1 | 0 for a value, else the fault; plus 128 where a node has taken it |
 //! | 1 | marks, times 16, plus quality in QARTOD's number |
 //! | signed | the value, left out for a fault |
+//! | signed | flash id, less that of the sample before, left out for a guest's |
+//! | signed | sequence, less that of the sample before, left out for a guest's |
 
-use measure::{Fault, Marks, Quality, Scaled, Timestamp};
+use measure::{Fault, FlashId, Marks, Quality, Scaled, Sequence, Timestamp};
 
 use super::bytes::{Damage, Reader, Writer};
-use crate::{BATCH_SAMPLES_MAX, Sample, SeriesId};
+use crate::{BATCH_SAMPLES_MAX, Sample, SeriesId, Taken};
 
 /// The most ranges in one entry: each sample brings at most one, each gap at most the holes of a
 /// full set, and batches are bounded; a record that claims more is damaged.
 const RANGES_MAX: usize = 1 << 24;
+
+/// Set in the byte of the fault where flash id and sequence follow.
+const TAKEN: u8 = 0x80;
+/// What the first sample of an entry counts from.
+const START: Taken = Taken { flash: FlashId(0), sequence: Sequence(0) };
 
 /// What one commit has newly kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,16 +58,22 @@ pub(super) fn emit(entry: &Entry) -> Vec<u8> {
         out.unsigned(seen.last - seen.first);
     }
     out.unsigned(entry.samples.len() as u64);
-    let (mut series, mut time) = (0_i64, 0_i64);
+    let (mut series, mut time, mut before) = (0_i64, 0_i64, START);
     for sample in &entry.samples {
         out.signed(i64::from(sample.series.0) - series);
         out.signed(sample.time.micros() - time);
         series = i64::from(sample.series.0);
         time = sample.time.micros();
-        out.byte(sample.reading.err().map_or(0, Fault::code));
+        let taken = if sample.taken.is_some() { TAKEN } else { 0 };
+        out.byte(sample.reading.err().map_or(0, Fault::code) | taken);
         out.byte(sample.marks.bits() << 4 | sample.quality.code());
         if let Ok(value) = sample.reading {
             out.signed(i64::from(value.0));
+        }
+        if let Some(taken) = sample.taken {
+            out.signed(i64::from(taken.flash.0) - i64::from(before.flash.0));
+            out.signed(taken.sequence.0.wrapping_sub(before.sequence.0).cast_signed());
+            before = taken;
         }
     }
     out.finish()
@@ -76,20 +89,26 @@ pub(super) fn parse(record: &[u8]) -> Result<Entry, Damage> {
         let last = first.checked_add(reader.unsigned()?).ok_or(Damage("a range is too long"))?;
         entry.seen.push(Seen { flash, first, last });
     }
-    let (mut series, mut time) = (0_i64, 0_i64);
+    let (mut series, mut time, mut before) = (0_i64, 0_i64, START);
     for _ in 0..reader.length(BATCH_SAMPLES_MAX)? {
         series = series.wrapping_add(reader.signed()?);
         time = time.wrapping_add(reader.signed()?);
-        entry.samples.push(read_sample(&mut reader, series, time)?);
+        entry.samples.push(read_sample(&mut reader, series, time, &mut before)?);
     }
     reader.finish()?;
     Ok(entry)
 }
 
-fn read_sample(reader: &mut Reader<'_>, series: i64, time: i64) -> Result<Sample, Damage> {
+fn read_sample(
+    reader: &mut Reader<'_>,
+    series: i64,
+    time: i64,
+    before: &mut Taken,
+) -> Result<Sample, Damage> {
     let series = SeriesId(u32::try_from(series).map_err(|_| Damage("a series is out of range"))?);
     let time = Timestamp::from_micros(time).ok_or(Damage("a time is out of range"))?;
-    let fault = reader.byte()?;
+    let first = reader.byte()?;
+    let fault = first & !TAKEN;
     let flags = reader.byte()?;
     let quality = Quality::from_code(flags & 0x0F).ok_or(Damage("a quality is unknown"))?;
     let marks = Marks::from_bits(flags >> 4);
@@ -99,7 +118,15 @@ fn read_sample(reader: &mut Reader<'_>, series: i64, time: i64) -> Result<Sample
     } else {
         Err(Fault::from_code(fault).ok_or(Damage("a fault is unknown"))?)
     };
-    Ok(Sample { series, time, reading, quality, marks })
+    let mut taken = None;
+    if first & TAKEN != 0 {
+        let flash = i64::from(before.flash.0).wrapping_add(reader.signed()?);
+        let flash = u32::try_from(flash).map_err(|_| Damage("a flash id is out of range"))?;
+        let sequence = before.sequence.0.wrapping_add(reader.signed()?.cast_unsigned());
+        *before = Taken { flash: FlashId(flash), sequence: Sequence(sequence) };
+        taken = Some(*before);
+    }
+    Ok(Sample { series, time, reading, quality, marks, taken })
 }
 
 #[cfg(test)]
@@ -110,22 +137,23 @@ mod tests {
 
     #[test]
     fn an_entry_has_these_bytes() {
-        let sample = |series, time_us, reading, quality, marks| Sample {
+        let sample = |series, time_us, reading, quality, marks, sequence: Option<u64>| Sample {
             series: SeriesId(series),
             time: Timestamp::from_micros(time_us).unwrap(),
             reading,
             quality,
             marks,
+            taken: sequence.map(|s| Taken { flash: FlashId(4), sequence: Sequence(s) }),
         };
         let entry = Entry {
             seen: vec![Seen { flash: 1, first: 300, last: 301 }],
             samples: vec![
-                sample(2, 64, Ok(Scaled(-1)), Quality::Good, Marks::NONE),
-                sample(1, 63, Err(Fault::Bus), Quality::Missing, Marks::SHIFTED),
+                sample(2, 64, Ok(Scaled(-1)), Quality::Good, Marks::NONE, Some(300)),
+                sample(1, 63, Err(Fault::Bus), Quality::Missing, Marks::SHIFTED, None),
             ],
         };
         let record = emit(&entry);
-        let expect = [1, 1, 1, 0xAC, 2, 1, 2, 4, 0x80, 1, 0, 1, 1, 1, 1, 2, 0x29];
+        let expect = [1, 1, 1, 0xAC, 2, 1, 2, 4, 0x80, 1, 0x80, 1, 1, 8, 0xD8, 4, 1, 1, 2, 0x29];
         assert_eq!(record[..record.len() - 4], expect);
         assert_eq!(parse(&record), Ok(entry));
     }

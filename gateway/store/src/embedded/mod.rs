@@ -37,7 +37,7 @@ use measure::{FlashId, NodeKey, SequenceRange, Timestamp};
 
 use crate::{Batch, Columns, Committed, Error, Gap, Position, Sample, SeriesId, SeriesKey, Store};
 
-/// The memory budget of the heads, in samples of 24 bytes: a commit that finds more first waits
+/// The memory budget of the heads, in samples of 48 bytes: a commit that finds more first waits
 /// for a checkpoint, so that many series, or a burst, make smaller chunks and never more memory.
 pub const HEAD_SAMPLES_MAX: usize = 524_288;
 /// The most of the journal that may wait for [`Store::release`], in bytes; with more, commits are

@@ -14,12 +14,15 @@ use super::entry::{Entry, Seen};
 use super::gaps::{self, GapRow, WAITING};
 use super::state::{State, free_from, insert_sorted, sample_at};
 use crate::sequences::SequenceSet;
-use crate::{Batch, Error, Gap, Incoming, Origin, Part, Sample, SeriesId};
+use crate::{Batch, Error, Gap, Incoming, Origin, Part, Sample, SeriesId, Taken};
 
 /// The most separate ranges of one flash in memory. Beyond, the oldest holes between them move to
 /// the table of gaps, where they still count as awaited: nothing is refused and nothing forgotten.
 /// (Tests come to it sooner.)
 pub(super) const FLASH_RANGES_MAX: usize = if cfg!(test) { 6 } else { 4_096 };
+
+/// Off only in the store that the kill campaign must find broken.
+const DROPS_REPEATS: bool = !cfg!(feature = "break-dedup");
 
 /// What a batch comes to.
 pub(super) struct Plan {
@@ -76,17 +79,19 @@ impl Planner<'_> {
             let sequence = incoming.sequence.0;
             if self.is_covered(row, sequence) {
                 // Most likely a repeat; but it may be one that was given up.
-                let Some(gap) = gaps::holding(self.connection, row, sequence)? else {
+                if let Some(gap) = gaps::holding(self.connection, row, sequence)? {
+                    gaps::shrink(self.connection, row, gap, (sequence, sequence))?;
+                    self.plan.gaps_changed = true;
+                } else if DROPS_REPEATS {
                     self.plan.repeated += 1;
                     continue;
-                };
-                gaps::shrink(self.connection, row, gap, (sequence, sequence))?;
-                self.plan.gaps_changed = true;
+                }
             } else {
                 self.covered.entry(row).or_default().insert(sequence, sequence);
             }
             let time = self.free_time(incoming.sample.series, incoming.sample.time)?;
-            self.keep(incoming.sample, time);
+            let taken = Some(Taken { flash: id, sequence: incoming.sequence });
+            self.keep(Sample { taken, ..incoming.sample }, time);
         }
         self.move_holes_to_disk(row)
     }
@@ -97,7 +102,7 @@ impl Planner<'_> {
             let repeated = loop {
                 let Some(there) = self.sample_at(sample.series, time)? else { break false };
                 let same_time = time == sample.time || there.marks.contains(Marks::SHIFTED);
-                if same_time && there.reading == sample.reading {
+                if DROPS_REPEATS && same_time && there.reading == sample.reading {
                     break true;
                 }
                 time = self.after(sample.series, time)?;
@@ -105,7 +110,7 @@ impl Planner<'_> {
             if repeated {
                 self.plan.repeated += 1;
             } else {
-                self.keep(*sample, time);
+                self.keep(Sample { taken: None, ..*sample }, time);
             }
         }
         Ok(())

@@ -1,13 +1,16 @@
 //! From the file back to memory: what the engine knew when it last committed.
 
-use measure::{Fault, FlashId, Marks, NodeKey, Quality, Quantity, Scaled, Slug, Timestamp};
+use measure::{
+    Fault, FlashId, Marks, NodeKey, Quality, Quantity, Scaled, Sequence, Slug, Timestamp,
+};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::bytes::{Damage, Reader, Writer};
+use super::database::sequence_from_sql;
 use super::entry;
 use super::state::{Flash, State};
 use crate::sequences::SequenceSet;
-use crate::{Error, Position, Sample, SeriesId, SeriesKey};
+use crate::{Error, Position, Sample, SeriesId, SeriesKey, Taken};
 
 /// The most separate ranges in the record of a flash; a record that claims more is damaged.
 const RANGES_MAX: usize = 1 << 20;
@@ -51,7 +54,8 @@ fn load_series(connection: &Connection, state: &mut State) -> Result<Vec<i64>, E
     let mut sealed_of = Vec::new();
     let mut statement = connection.prepare(
         "SELECT id, site, node, position, quantity, sealed,
-                latest_us, latest_fault, latest_value, latest_quality, latest_marks
+                latest_us, latest_fault, latest_value, latest_quality, latest_marks,
+                latest_flash, latest_sequence
          FROM series ORDER BY id",
     )?;
     let mut rows = statement.query([])?;
@@ -85,7 +89,13 @@ fn latest(series: SeriesId, time_us: i64, row: &Row<'_>) -> Result<Option<Sample
     let time = Timestamp::from_micros(time_us);
     let quality = Quality::from_code(row.get(9)?);
     let marks = Marks::from_bits(row.get(10)?);
-    Ok(time.zip(quality).map(|(time, quality)| Sample { series, time, reading, quality, marks }))
+    let (flash, sequence): (Option<u32>, Option<i64>) = (row.get(11)?, row.get(12)?);
+    let taken = flash.zip(sequence).map(|(flash, sequence)| Taken {
+        flash: FlashId(flash),
+        sequence: Sequence(sequence_from_sql(sequence)),
+    });
+    let sample = |(time, quality)| Sample { series, time, reading, quality, marks, taken };
+    Ok(time.zip(quality).map(sample))
 }
 
 fn slug(row: &Row<'_>, column: usize) -> Result<Slug, Error> {

@@ -252,6 +252,7 @@ mod tests {
                 reading: Ok(Scaled(0)),
                 quality: Quality::Good,
                 marks: Marks::NONE,
+                taken: None,
             })
             .into();
         for (asked, free) in [(2, 2), (3, 4), (4, 4), (5, 8), (6, 8), (8, 8), (9, 10), (10, 10)] {

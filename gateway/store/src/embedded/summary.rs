@@ -174,7 +174,7 @@ mod tests {
 
     fn sample(time_us: i64, reading: Reading, quality: Quality) -> Sample {
         let time = Timestamp::from_micros(time_us).unwrap();
-        Sample { series: SeriesId(1), time, reading, quality, marks: Marks::NONE }
+        Sample { series: SeriesId(1), time, reading, quality, marks: Marks::NONE, taken: None }
     }
 
     #[test]

@@ -46,6 +46,7 @@ fn sample(series: SeriesId, time_us: i64, value: i32) -> Sample {
         reading: Ok(Scaled(value)),
         quality: Quality::Good,
         marks: Marks::NONE,
+        taken: None,
     }
 }
 

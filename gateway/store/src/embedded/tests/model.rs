@@ -6,7 +6,7 @@ use measure::{Fault, Reading, SequenceRange};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Committed, Error, Gap, GapReason, Position};
+use crate::{Committed, Error, Gap, GapReason, Position, Taken};
 
 const SERIES: usize = 3;
 const FLASHES: [FlashId; 2] = [FlashId(1), FlashId(2)];
@@ -101,7 +101,9 @@ impl Model {
                         let taken = self.series.entry(index).or_default();
                         let free = (time_us..).find(|time| !taken.contains_key(time)).unwrap();
                         shifted += u64::from(free != time_us);
-                        entry.push(self.keep(ids, index, (time_us, free), reading));
+                        let sequence = Sequence(sequence);
+                        let taken = Some(Taken { flash: FLASHES[*flash], sequence });
+                        entry.push(self.keep(ids, index, (time_us, free), reading, taken));
                     }
                 }
                 Piece::Guest(readings) => {
@@ -116,7 +118,7 @@ impl Model {
                             repeated += 1;
                         } else {
                             shifted += u64::from(free != time_us);
-                            entry.push(self.keep(ids, index, (time_us, free), reading));
+                            entry.push(self.keep(ids, index, (time_us, free), reading, None));
                         }
                     }
                 }
@@ -143,9 +145,10 @@ impl Model {
         index: usize,
         (time_us, free): (i64, i64),
         reading: Reading,
+        taken: Option<Taken>,
     ) -> Sample {
         let marks = if free == time_us { Marks::NONE } else { Marks::SHIFTED };
-        let kept = Sample { reading, marks, ..sample(ids[index], free, 0) };
+        let kept = Sample { reading, marks, taken, ..sample(ids[index], free, 0) };
         self.series.entry(index).or_default().insert(free, kept);
         kept
     }
