@@ -4,8 +4,8 @@
 //! encoding happens outside of any lock. A crash between two slices is no harm: each series says
 //! up to where the journal is in its chunks.
 
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
+use std::sync::{PoisonError, TryLockError};
 use std::time::Duration;
 
 use measure::Fault;
@@ -31,6 +31,8 @@ const SLICE_FLASHES_MAX: usize = 256;
 const FLASHES_MAX: usize = 8_192;
 /// How long the thread waits after a checkpoint that failed.
 const RETRY: Duration = Duration::from_secs(10);
+/// How long a commit that waits for room waits before it looks again.
+const ROOM_WAIT: Duration = Duration::from_millis(20);
 
 /// What is wanted of the checkpoint thread.
 #[derive(Debug, Default)]
@@ -66,12 +68,19 @@ pub(super) fn run(shared: &Shared) {
 
 /// Waits until the heads are within their budget, with a checkpoint where none is under way.
 pub(super) fn make_room(shared: &Shared) -> Result<(), Error> {
-    let too_many = || shared.state().head_samples > HEAD_SAMPLES_MAX;
-    if !too_many() {
-        return Ok(());
+    let writing = shared.writing()?;
+    while shared.state().head_samples > HEAD_SAMPLES_MAX {
+        match writing.checkpoint.try_lock() {
+            Ok(_one) => one_checkpoint(shared)?,
+            Err(TryLockError::Poisoned(_)) => return checkpoint(shared),
+            Err(TryLockError::WouldBlock) => {
+                // The one under way says so after each slice; the time is for the last of them.
+                let wanted = writing.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+                drop(writing.wake.wait_timeout(wanted, ROOM_WAIT));
+            }
+        }
     }
-    let _one = shared.writing()?.checkpoint.lock().unwrap_or_else(PoisonError::into_inner);
-    if too_many() { one_checkpoint(shared) } else { Ok(()) }
+    Ok(())
 }
 
 /// Makes one checkpoint. Where the engine is being closed, it ends early.
@@ -203,6 +212,8 @@ fn seal_slice<'a>(shared: &Shared, heads: &'a [SeriesId]) -> Result<&'a [SeriesI
         }
         state.head_samples -= sealed.sealing.samples.len();
     }
+    drop(state);
+    shared.signal(|_| {});
     Ok(heads.get(slice.len()..).unwrap_or_default())
 }
 

@@ -174,6 +174,24 @@ fn what_is_in_a_chunk_and_still_in_memory_is_read_once() {
 }
 
 #[test]
+fn heads_never_outgrow_their_budget() {
+    let dir = directory();
+    let options = Options { checkpoint_samples: usize::MAX, ..Options::default() };
+    let engine = Engine::open(dir.path(), options).unwrap();
+    let id = series(&engine, 0);
+    let size = crate::BATCH_SAMPLES_MAX;
+    let batches = super::super::HEAD_SAMPLES_MAX / size + 3;
+    for n in 0..batches {
+        let samples = (0..size).map(|k| sample(id, (n * size + k) as i64 * 1_000, k as i32));
+        engine.commit(&batch((n * size) as u64, samples.collect())).unwrap();
+        assert!(engine.shared.state().head_samples <= super::super::HEAD_SAMPLES_MAX + size);
+    }
+    let (from, to) = (Timestamp::MIN, Timestamp::from_millis(DAY_MS).unwrap());
+    let columns = engine.downsample(id, from, to, DAY_MS, from).unwrap();
+    assert_eq!(columns.count, [(batches * size) as u32]);
+}
+
+#[test]
 fn a_damaged_journal_is_refused() {
     let dir = directory();
     let engine = open(&dir);
