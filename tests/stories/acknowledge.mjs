@@ -26,7 +26,6 @@ try {
   const home = page.getByRole("navigation").first();
   await fresh.or(home).first().waitFor();
   if (await fresh.isVisible()) {
-    await page.locator("input[name=old]").fill(password);
     await fresh.fill(`${password}-changed`);
     await page.locator("input[name=again]").fill(`${password}-changed`);
     await page.getByRole("button", { name: "Save new password" }).click();

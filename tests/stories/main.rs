@@ -2,10 +2,12 @@
 #![expect(clippy::disallowed_methods, reason = "a story runs on the wall clock")]
 #![expect(clippy::indexing_slicing, reason = "an absent key of JSON reads as null")]
 
+mod commands;
 mod demonstration;
 mod hostile;
 mod hot_house;
 mod page;
+mod recorded;
 
 use std::{process::ExitCode, time::Instant};
 
@@ -14,7 +16,9 @@ use anyhow::Result;
 /// A story and its name, which is a claim.
 type Story = (&'static str, fn() -> Result<()>);
 
-const STORIES: [Story; 3] = [
+const STORIES: [Story; 5] = [
+    ("commands_name_what_is_wrong_and_exit_by_its_kind", commands::tell),
+    ("a_recording_is_history_and_stored_once", recorded::tell),
     ("a_hot_bench_reaches_a_person_who_acknowledges_it", hot_house::tell),
     ("garbage_and_strangers_are_refused_and_the_flow_goes_on", hostile::tell),
     ("the_demonstration_raises_and_clears_one_alarm", demonstration::tell),

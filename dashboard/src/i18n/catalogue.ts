@@ -501,7 +501,7 @@ export const en: Record<Key, string> = {
   'inbox.empty.all': 'There has been no alarm yet',
   'inbox.empty.todo': 'All is well. Choose “All” for the record of the past.',
   'inbox.empty.todo.all': 'An alarm appears here as soon as a reading has been beyond its limit for long enough.',
-  'inbox.more': 'Only the latest alarms are listed; for older ones choose a span on the house’s page.',
+  'inbox.more': "Only the latest alarms are listed; for older ones choose a span on the house's page.",
   'inbox.elsewhere': 'In no house',
   'inbox.count': '{n|alarm|alarms}',
 
@@ -541,7 +541,7 @@ export const en: Record<Key, string> = {
   'alarm.history': 'Late data',
   'alarm.history.explain': 'Found in late or imported data; woke nobody.',
   'alarm.quiet': 'Wakes nobody',
-  'alarm.quiet.explain': 'The limit’s source is of class {class}; it wakes people once somebody of this nursery confirms it.',
+  'alarm.quiet.explain': "The limit's source is of class {class}; it wakes people once somebody of this nursery confirms it.",
   'alarm.frozen': 'No fresh data; the state stands at the last reading',
   'alarm.missing': 'There is no such alarm',
   'alarm.missing.todo': 'It may be older than what is kept. Choose again from the list.',

@@ -41,8 +41,10 @@ const INTERVAL: Duration = Duration::from_secs(60);
 /// The week that is brought in at the first start.
 const HISTORY: HistoryPlan = HistoryPlan {
     length: Duration::from_secs(7 * 24 * 3_600),
-    interval: Duration::from_secs(5 * 60),
+    interval: Duration::from_secs(2 * 60),
 };
+/// How long before the start the crops were put into their houses.
+const PLANTED_MS_BEFORE: i64 = 8 * 24 * 3_600 * 1_000;
 /// When the mist valve fails, and how long until it is repaired, on the demonstration's clock.
 const MIST_FAILS_AFTER: Duration = Duration::from_secs(5 * 60);
 const MIST_IS_REPAIRED_AFTER: Duration = Duration::from_secs(22 * 60);
@@ -95,8 +97,10 @@ fn settle(
     now: Timestamp,
 ) -> Result<BTreeMap<NodeKey, link::Secret>, Failure> {
     let plan = plan(demo).map_err(Failure::Data)?;
+    // The crops stood there before the week that is brought in.
+    let planted = now.plus_ms(-PLANTED_MS_BEFORE);
     registry
-        .apply(&plan, &Actor::Gateway, now)
+        .apply(&plan, &Actor::Gateway, planted)
         .or_unavailable("cannot make the demonstration nursery")?;
     demo.nodes()
         .map(|(house, node)| {
