@@ -45,6 +45,8 @@ struct Arguments {
 const INTERVAL_MS: u32 = 250;
 /// The shortest and longest time between two kills.
 const BETWEEN_KILLS_MS: (u64, u64) = (300, 3_500);
+/// How long a part stays down, at least and at most.
+const DOWN_MS: (u64, u64) = (0, 1_200);
 /// How many kills a round has.
 const KILLS_A_ROUND: u32 = 3;
 /// A part this young is `starting`.
@@ -79,11 +81,22 @@ fn campaign(arguments: &Arguments) -> Result<Verdict> {
         plant.begin_round(round % 2 == 1)?;
         for _ in 0..KILLS_A_ROUND {
             pause(&mut rng, BETWEEN_KILLS_MS);
-            let target = plant.choose(&mut rng);
-            *kills.entry((target, plant.phase(target))).or_default() += 1;
-            plant.kill(target)?;
-            pause(&mut rng, (0, 800));
-            plant.start(target)?;
+            // Half of the time a second part goes while the first one is away.
+            let mut down = vec![plant.choose(&mut rng)];
+            let second = plant.choose(&mut rng);
+            if rng.bool() && !down.contains(&second) {
+                down.push(second);
+            }
+            for target in &down {
+                *kills.entry((*target, plant.phase(*target))).or_default() += 1;
+                plant.kill(*target)?;
+                pause(&mut rng, DOWN_MS);
+            }
+            // A gateway waits for its broker, so the broker comes first.
+            down.sort();
+            for target in down {
+                plant.start(target)?;
+            }
         }
         let said = plant.ledger.lock().unwrap_or_else(PoisonError::into_inner).entries.len();
         println!("round {}: {said} readings taken", round + 1);
@@ -106,9 +119,9 @@ fn pause(rng: &mut Rng, (least, most): (u64, u64)) {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Target {
+    Broker,
     Gateway,
     Image,
-    Broker,
 }
 
 /// Everything that can be killed, and the ledger that outlives it.

@@ -14,8 +14,11 @@ pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::new, Path::to_path_buf)
 }
 
-/// Returns the `miaopu` that was built beside the running test.
+/// Returns the `miaopu` that `MIAOPU_BINARY` names, or the one that was built beside the running test.
 pub fn binary() -> Result<PathBuf> {
+    if let Some(named) = std::env::var_os("MIAOPU_BINARY") {
+        return Ok(PathBuf::from(named));
+    }
     let mut folder = std::env::current_exe().context("a test knows its own path")?;
     while folder.pop() {
         let found = folder.join("miaopu");
