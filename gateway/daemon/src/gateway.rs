@@ -86,7 +86,8 @@ pub(crate) async fn start(
     let (announcer, happenings) = api::announcements();
     let (desk, orders) = api::alarm_desk();
 
-    let what = format!("cannot listen for http on {}", settings.http);
+    let what =
+        format!("cannot listen for http on {}; is it taken? choose another address", settings.http);
     let listener = TcpListener::bind(settings.http).await.or_unavailable(what)?;
     let http = listener.local_addr().or_unavailable("the listener has no address")?;
 
@@ -174,8 +175,9 @@ fn broker(
             let own = account(GATEWAY_USER, password.reveal());
             let own_password = Secret::from(password.reveal().to_owned());
             let gate = Arc::new(Gate { registry: Arc::clone(registry), own_password });
-            let broker = broker::start(&broker::Config { listen: *listen }, gate)
-                .or_unavailable(format!("cannot start the broker on {listen}"))?;
+            let broker = broker::start(&broker::Config { listen: *listen }, gate).or_unavailable(
+                format!("cannot start the broker on {listen}; is it taken? choose another address"),
+            )?;
             let at = broker.address();
             let host =
                 if at.ip().is_unspecified() { "127.0.0.1".to_owned() } else { at.ip().to_string() };

@@ -34,7 +34,10 @@ pub(crate) struct Judge {
     clock: Clock,
     state: State,
     position: Position,
-    /// The registry could not be written: the state was read again from it and nothing was released.
+    /// The state is ahead of the registry's file, which refused it: it must be read again from there
+    /// before anything more is judged.
+    ahead: bool,
+    /// The registry could not be written.
     failing: watch::Sender<bool>,
 }
 
@@ -49,6 +52,8 @@ impl Judge {
     ) -> Result<Self> {
         let picture = painter.repaint()?.context("the first picture is always new")?;
         let (state, position) = registry.alarm_engine()?.unwrap_or_default();
+        // A store that was begun anew counts from the start, whatever the registry remembers.
+        let position = Position(position).min(store.last_position()?);
         let mut judge = Self {
             store,
             registry,
@@ -57,7 +62,8 @@ impl Judge {
             announcer,
             clock,
             state,
-            position: Position(position),
+            position,
+            ahead: false,
             failing: watch::Sender::new(false),
         };
         let now = judge.clock.now();
@@ -78,7 +84,15 @@ impl Judge {
     /// Judges everything that the journal holds and was not judged yet.
     fn catch_up(&mut self) -> Result<()> {
         loop {
-            let commits = self.store.journal(self.position, COMMITS_A_STEP)?;
+            let commits = match self.store.journal(self.position, COMMITS_A_STEP) {
+                // A registry from before: what it missed is in the store, but nobody can be told.
+                Err(store::Error::Trimmed { after, oldest }) => {
+                    error!(%after, %oldest, "The registry is older than the journal; judging goes on after it.");
+                    self.position = oldest;
+                    continue;
+                }
+                read => read?,
+            };
             let Some((last, _)) = commits.last() else { return Ok(()) };
             let last = *last;
             self.heed_new_channels(commits.iter().flat_map(|(_, samples)| samples))?;
@@ -139,12 +153,8 @@ impl Judge {
         self.failing.send_if_modified(|failing| {
             std::mem::replace(failing, committed.is_err()) != committed.is_err()
         });
-        if let Err(error) = committed {
-            // The state is ahead of the file: go on from the file, and judge the same again later.
-            let (state, position) = self.registry.alarm_engine()?.unwrap_or_default();
-            (self.state, self.position) = (state, Position(position));
-            return Err(error.into());
-        }
+        self.ahead = committed.is_err();
+        committed?;
         self.position = position;
         for transition in transitions {
             info!(
@@ -154,6 +164,16 @@ impl Judge {
                 "An alarm changed."
             );
             self.announcer.tell(Happening::Alarm(transition.episode.id));
+        }
+        Ok(())
+    }
+
+    /// Goes on from what the registry's file holds, where the state was ahead of it.
+    fn fall_back(&mut self) -> Result<()> {
+        if self.ahead {
+            let (state, position) = self.registry.alarm_engine()?.unwrap_or_default();
+            (self.state, self.position) = (state, Position(position));
+            self.ahead = false;
         }
         Ok(())
     }
@@ -273,15 +293,16 @@ enum Work {
 
 impl Judge {
     fn work(&mut self, work: Work) {
-        let done = match work {
+        let done = self.fall_back().and_then(|()| match work {
             Work::Journal => self.catch_up(),
             Work::Tick => self.tick(),
             Work::Node(event) => self.heed(event),
+            // One that is dropped on an error above is answered as unavailable by that.
             Work::Order(order) => {
                 self.carry_out(order);
                 Ok(())
             }
-        };
+        });
         if let Err(error) = done {
             error!("Judging failed and is tried again: {error:#}.");
         }
