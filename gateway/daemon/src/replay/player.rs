@@ -69,6 +69,8 @@ pub(super) async fn play(
     );
     options.set_credentials(key.to_string(), secret.reveal());
     options.set_keep_alive(Duration::from_secs(60));
+    // By default the client makes room for 65,535 messages in flight, 13 MB a node.
+    options.set_outgoing_inflight_upper_limit(FRAMES_IN_FLIGHT_MAX as u16 + 4);
     let (client, events) = AsyncClient::new(options, REQUESTS_MAX);
     let player = Player {
         key,
@@ -273,7 +275,7 @@ impl Player<'_> {
 /// Returns the time since `begin`, where it is a whole number of milliseconds.
 fn whole_ms(begin: Timestamp, time: Timestamp) -> Option<Uptime> {
     let micros = u64::try_from(time.micros_since(begin)).ok()?;
-    micros.is_multiple_of(1_000).then(|| Uptime(micros / 1_000))
+    micros.is_multiple_of(1_000).then_some(Uptime(micros / 1_000))
 }
 
 #[cfg(test)]
