@@ -52,7 +52,9 @@ const KILLS_A_ROUND: u32 = 3;
 /// A part this young is `starting`.
 const YOUNG: Duration = Duration::from_millis(1_500);
 /// How long the last readings may take to arrive once everything runs again.
-const DRAIN_PATIENCE: Duration = Duration::from_secs(100);
+const DRAIN_PATIENCE: Duration = Duration::from_secs(120);
+/// After this long without any arrival nothing more is waited for: a node sends again after 30 s.
+const STILL_PATIENCE: Duration = Duration::from_secs(45);
 
 fn main() -> ExitCode {
     match campaign(&Arguments::parse()) {
@@ -214,11 +216,16 @@ impl Plant {
         ensure!(said.garbled.is_empty(), "the ledger can't be read: {:?}", said.garbled);
         ensure!(!said.entries.is_empty(), "the image took no reading");
         let began = Instant::now();
+        let mut last_arrival = (began, usize::MAX);
         loop {
             std::thread::sleep(Duration::from_secs(2));
             let exported = export(&self.settings.data, &self.folder.join("export.csv"), "bench")?;
             let verdict = said.judge(&exported.rows);
-            if verdict.lost == 0 || began.elapsed() > DRAIN_PATIENCE {
+            if verdict.lost < last_arrival.1 {
+                last_arrival = (Instant::now(), verdict.lost);
+            }
+            let is_still = last_arrival.0.elapsed() > STILL_PATIENCE;
+            if verdict.lost == 0 || is_still || began.elapsed() > DRAIN_PATIENCE {
                 return self.judge_all(verdict);
             }
         }
