@@ -47,6 +47,8 @@ const INTERVAL_MS: u32 = 250;
 const BETWEEN_KILLS_MS: (u64, u64) = (300, 3_500);
 /// How long a part stays down, at least and at most.
 const DOWN_MS: (u64, u64) = (0, 1_200);
+/// How long the node outlives the gateway when the mains fail.
+const MAINS_MS: (u64, u64) = (800, 1_600);
 /// How many kills a round has.
 const KILLS_A_ROUND: u32 = 3;
 /// A part this young is `starting`.
@@ -94,12 +96,15 @@ fn campaign(arguments: &Arguments) -> Result<Verdict> {
                 plant.kill(*target)?;
                 pause(&mut rng, DOWN_MS);
             }
-            // A gateway waits for its broker, so the broker comes first.
-            down.sort();
-            for target in down {
-                plant.start(target)?;
-            }
+            plant.start_all(down)?;
         }
+        // Once a round the mains fail: the node has readings that nobody has, and goes too.
+        for target in [Target::Gateway, Target::Image] {
+            *kills.entry((target, plant.phase(target))).or_default() += 1;
+            plant.kill(target)?;
+            pause(&mut rng, MAINS_MS);
+        }
+        plant.start_all(vec![Target::Gateway, Target::Image])?;
         let said = plant.ledger.lock().unwrap_or_else(PoisonError::into_inner).entries.len();
         println!("round {}: {said} readings taken", round + 1);
     }
@@ -208,6 +213,12 @@ impl Plant {
         }
         self.began.insert(target, Instant::now());
         Ok(())
+    }
+
+    /// A gateway waits for its broker, so the broker comes first.
+    fn start_all(&mut self, mut down: Vec<Target>) -> Result<()> {
+        down.sort();
+        down.into_iter().try_for_each(|target| self.start(target))
     }
 
     /// Lets everything arrive that was said until now, and judges it.
