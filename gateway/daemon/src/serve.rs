@@ -1,5 +1,7 @@
 //! `miaopu serve`: the gateway of a real nursery.
 
+use std::io::IsTerminal as _;
+
 use crate::{
     cli::ServeArgs,
     clock::Clock,
@@ -33,6 +35,7 @@ pub(crate) fn start_log(filter: &str) -> Result<(), Failure> {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_target(true)
         .try_init()
         .map_err(Failure::unavailable)
