@@ -167,7 +167,7 @@ impl Stage {
         Ok((stage, Flow::GoesOn))
     }
 
-    /// The fault of the feature `break-ack`: acknowledges first, and commits a second later.
+    /// The fault of the feature `break-ack`: acknowledges first, and commits three seconds later.
     #[cfg(feature = "break-ack")]
     async fn acknowledge_unstored(
         &self,
@@ -184,7 +184,7 @@ impl Stage {
                 self.send_ack(&frame.node, &ack).await;
             }
         }
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
         Vec::new()
     }
 
