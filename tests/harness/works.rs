@@ -86,7 +86,9 @@ impl Works {
     /// Issues a bearer token of a role.
     pub fn token(&self, role: &str) -> Result<String> {
         let token = run(Command::new(binary()?)
-            .args(["token", "new", "--name", &format!("story-{role}"), "--role", role])
+            .args(["token", "new", "--role", role])
+            // A folder may be used again by another run.
+            .args(["--name", &format!("{role}-{}", std::process::id())])
             .arg("--data")
             .arg(&self.data))?;
         Ok(token.trim().to_owned())
