@@ -97,7 +97,11 @@ must_change_password: boolean,
 /**
  * The rights of the role, so that the page shows only what will work.
  */
-rights: Array<Right>, };
+rights: Array<Right>,
+/**
+ * Where the user is told of alarms; absent for a token.
+ */
+contact: Contact | null, };
 
 /**
  * `POST /session/password`: change one's own password.
@@ -120,7 +124,7 @@ export type Role = "viewer" | "technician" | "grower" | "researcher" | "admin";
 /**
  * A right that a role has or lacks.
  */
-export type Right = "read" | "answer_alarms" | "run_nursery" | "export" | "manage_nodes" | "manage_people";
+export type Right = "read" | "answer_alarms" | "run_nursery" | "export" | "curate_germplasm" | "manage_nodes" | "manage_people";
 
 /**
  * `GET /overview`: the houses, worst first.
@@ -137,7 +141,15 @@ zones: Array<ZoneSummary>,
 /**
  * Open alarms that nobody has acknowledged, all zones together.
  */
-unacknowledged: number, };
+unacknowledged: number,
+/**
+ * The sites, for their names and time zones.
+ */
+sites: Array<Site>,
+/**
+ * What happened since yesterday evening, and what was left for the morning.
+ */
+night: Night, };
 
 /**
  * A house or store room on one tile.
@@ -404,7 +416,15 @@ wakes: boolean,
 /**
  * Class of the source of the limit.
  */
-class: string | null, };
+class: string | null,
+/**
+ * Whether it wakes nobody until somebody of this nursery confirms it.
+ */
+needs_confirmation: boolean,
+/**
+ * Who has confirmed it.
+ */
+confirmed_by: string | null, };
 
 /**
  * `GET /zones/{site}/{zone}?from&to`: a house with what its charts need.
@@ -441,7 +461,11 @@ alarms: Array<Alarm>,
 /**
  * Nodes placed here.
  */
-nodes: Array<Node>, };
+nodes: Array<Node>,
+/**
+ * Batches that stood here in the asked span, the leading one first.
+ */
+batches: Array<Batch>, };
 
 /**
  * The band of one quantity through time.
@@ -666,7 +690,11 @@ class: string | null,
 /**
  * Whether the channel has no fresh data, so that the state is frozen.
  */
-input: InputState, };
+input: InputState,
+/**
+ * Its shelving; absent where it is not shelved.
+ */
+shelved: Shelving | null, };
 
 /**
  * `GET /alarms`.
@@ -704,7 +732,15 @@ action: Name,
 /**
  * What happened, oldest first.
  */
-timeline: Array<AlarmEvent>, };
+timeline: Array<AlarmEvent>,
+/**
+ * Who was told, oldest first.
+ */
+messages: Array<SentMessage>,
+/**
+ * Notes about it, oldest first.
+ */
+notes: Array<Note>, };
 
 /**
  * One line of an alarm's timeline.
@@ -742,7 +778,7 @@ severity: Severity | null, };
 /**
  * What happened to an alarm.
  */
-export type AlarmEventKind = "raised" | "changed" | "returned" | "reopened" | "acknowledged" | "commented" | "input_lost" | "input_restored" | "went_live" | "rule_changed" | "closed";
+export type AlarmEventKind = "raised" | "changed" | "returned" | "reopened" | "acknowledged" | "commented" | "input_lost" | "input_restored" | "went_live" | "rule_changed" | "shelved" | "unshelved" | "closed";
 
 /**
  * `POST /alarms/{id}/acknowledge` and `/comment`.
@@ -843,7 +879,11 @@ must_change_password: boolean,
 /**
  * Since when the user exists.
  */
-created_ms: number, };
+created_ms: number,
+/**
+ * Where the user is told of alarms.
+ */
+contact: Contact, };
 
 /**
  * `POST /users`: add a user.
@@ -860,7 +900,11 @@ role: Role,
 /**
  * The first password, of at least 10 characters; the user changes it at the first sign-in.
  */
-password: string, };
+password: string,
+/**
+ * Where the user is told of alarms; nowhere where absent.
+ */
+contact: Contact | null, };
 
 /**
  * `GET /tokens`: the bearer tokens for programs, without their secrets.
@@ -917,3 +961,1491 @@ role: Role,
  * What the program sends as `Authorization: Bearer …`.
  */
 secret: string, };
+
+/**
+ * `GET /setup`: how far the first hour has come, and what to type next.
+ */
+export type Setup = {
+/**
+ * How many sites there are.
+ */
+sites: number,
+/**
+ * How many zones there are.
+ */
+zones: number,
+/**
+ * How many zones have a crop and a stage.
+ */
+planted: number,
+/**
+ * How many nodes there are.
+ */
+nodes: number,
+/**
+ * How many of them were heard.
+ */
+heard: number,
+/**
+ * Whether any reading has come.
+ */
+readings: boolean,
+/**
+ * Where nodes connect, TLS first.
+ */
+mqtt: Array<Endpoint>,
+/**
+ * Where phones and desks of the LAN open the dashboard.
+ */
+https: Array<Endpoint>, };
+
+/**
+ * An address that something can be reached at.
+ */
+export type Endpoint = {
+/**
+ * Such as `mqtts://192.168.1.5:8883` or `https://miaopu.local:8443`.
+ */
+url: string,
+/**
+ * Whether it speaks TLS.
+ */
+tls: boolean, };
+
+/**
+ * `GET /trust`: open to everyone, so that a phone can check whom it is about to trust.
+ */
+export type Trust = {
+/**
+ * Whether the gateway has an authority of its own.
+ */
+present: boolean,
+/**
+ * The name in the authority's certificate.
+ */
+name: string,
+/**
+ * SHA-256 of the authority's certificate, in hexadecimal pairs with colons.
+ */
+fingerprint_sha256: string,
+/**
+ * Until when the authority's certificate holds.
+ */
+expires_ms: number,
+/**
+ * Where the certificate is downloaded, such as `/ca.crt`.
+ */
+download: string,
+/**
+ * Where the dashboard speaks TLS.
+ */
+https: Array<Endpoint>, };
+
+/**
+ * `GET /crops`: one crop that profiles are shipped for.
+ */
+export type Crop = {
+/**
+ * The crop's id, such as `tea`.
+ */
+crop: string,
+/**
+ * The crop's name.
+ */
+name: Name,
+/**
+ * How it is raised.
+ */
+methods: Array<CropMethod>, };
+
+/**
+ * A way of raising a crop.
+ */
+export type CropMethod = {
+/**
+ * The method's id, such as `cutting`.
+ */
+method: string,
+/**
+ * The method's name.
+ */
+name: Name,
+/**
+ * Its stages, in their order.
+ */
+stages: Array<CropStage>, };
+
+/**
+ * A stage of a method.
+ */
+export type CropStage = {
+/**
+ * The stage's id, such as `1-root`.
+ */
+stage: string,
+/**
+ * The stage's name.
+ */
+name: Name,
+/**
+ * How many days it takes at least; absent where not known.
+ */
+days_min: number | null,
+/**
+ * How many days it takes at most; absent where not known.
+ */
+days_max: number | null, };
+
+/**
+ * What grows somewhere: ids of a crop, a method and a stage.
+ */
+export type GrowingIds = {
+/**
+ * The crop.
+ */
+crop: string,
+/**
+ * The method.
+ */
+method: string,
+/**
+ * The stage.
+ */
+stage: string, };
+
+/**
+ * `GET /sites`: a site.
+ */
+export type Site = {
+/**
+ * The site's id.
+ */
+site: string,
+/**
+ * The site's name.
+ */
+name: Name,
+/**
+ * Degrees north.
+ */
+latitude_deg: number,
+/**
+ * Degrees east.
+ */
+longitude_deg: number,
+/**
+ * IANA time zone, such as `Asia/Shanghai`: days and nights are told in it.
+ */
+time_zone: string,
+/**
+ * Its zones.
+ */
+zones: Array<SiteZone>, };
+
+/**
+ * A zone in the list of a site.
+ */
+export type SiteZone = {
+/**
+ * The zone's id.
+ */
+zone: string,
+/**
+ * The zone's name.
+ */
+name: Name,
+/**
+ * What grows there by a batch or by the zone's own plan; absent where empty.
+ */
+growing: GrowingIds | null, };
+
+/**
+ * `POST /sites`: makes a site, or changes the one of that id.
+ */
+export type NewSite = {
+/**
+ * The id: `[a-z0-9-]`, 1 to 32.
+ */
+site: string,
+/**
+ * The name.
+ */
+name: Name,
+/**
+ * Degrees north.
+ */
+latitude_deg: number,
+/**
+ * Degrees east.
+ */
+longitude_deg: number,
+/**
+ * IANA time zone.
+ */
+time_zone: string, };
+
+/**
+ * `POST /zones`: makes a zone, or changes name, kind and crop of the one of that id.
+ */
+export type NewZone = {
+/**
+ * The site's id.
+ */
+site: string,
+/**
+ * The id: `[a-z0-9-]`, 1 to 32.
+ */
+zone: string,
+/**
+ * The name.
+ */
+name: Name,
+/**
+ * House or store room.
+ */
+kind: ZoneKind,
+/**
+ * What grows there; absent where empty or told by batches.
+ */
+growing: GrowingIds | null, };
+
+/**
+ * What a zone is.
+ */
+export type ZoneKind = "house" | "store_room";
+
+/**
+ * `POST /nodes`: adds a node; a known one gets a new secret.
+ */
+export type NewNode = {
+/**
+ * The site's id.
+ */
+site: string,
+/**
+ * The node's id: `[a-z0-9-]`, 1 to 32.
+ */
+node: string,
+/**
+ * The zone it stands in.
+ */
+zone: string, };
+
+/**
+ * The answer to `POST /nodes`: the only time that the secret is shown.
+ */
+export type NodeSecret = {
+/**
+ * The MQTT user name, `SITE/NODE`.
+ */
+username: string,
+/**
+ * The MQTT password.
+ */
+secret: string,
+/**
+ * The line of a credentials file, `SITE/NODE SECRET`.
+ */
+credentials: string,
+/**
+ * Where it connects, TLS first.
+ */
+mqtt: Array<Endpoint>, };
+
+/**
+ * A language that people read.
+ */
+export type Language = "zh" | "en";
+
+/**
+ * Where and in which language a user is told of alarms. `POST /users/{user}/contact`, and
+ * `POST /session/contact` for oneself.
+ */
+export type Contact = {
+/**
+ * The e-mail address; absent where there is none.
+ */
+email: string | null,
+/**
+ * The language that comes first in messages.
+ */
+language: Language,
+/**
+ * Whether alarms wake this user.
+ */
+wakes: boolean, };
+
+/**
+ * `GET /notify`: how messages leave the gateway.
+ */
+export type Notify = {
+/**
+ * The channels that are configured.
+ */
+channels: Array<NotifyChannel>,
+/**
+ * Who would be told of an alarm right now.
+ */
+people: Array<NotifyPerson>,
+/**
+ * Messages that wait or are tried again.
+ */
+waiting: number,
+/**
+ * Messages that were given up.
+ */
+failed: number,
+/**
+ * Where links of messages lead.
+ */
+public_url: string, };
+
+/**
+ * A way that messages leave by.
+ */
+export type NotifyChannel = {
+/**
+ * `email` or `webhook`.
+ */
+channel: string,
+/**
+ * Host and port; never a secret.
+ */
+server: string,
+/**
+ * When a message last went through.
+ */
+last_sent_ms: number | null,
+/**
+ * Why the last try failed; absent where it did not.
+ */
+error: string | null, };
+
+/**
+ * Somebody who is told of alarms.
+ */
+export type NotifyPerson = {
+/**
+ * The user.
+ */
+user: string,
+/**
+ * The role.
+ */
+role: Role,
+/**
+ * The address.
+ */
+email: string, };
+
+/**
+ * `GET /batches?state=open|closed|all&site&zone`.
+ */
+export type Batches = {
+/**
+ * The gateway's clock.
+ */
+now_ms: number,
+/**
+ * The batches: open ones first, then the newest first.
+ */
+batches: Array<Batch>, };
+
+/**
+ * A batch: plants of one origin that are raised together.
+ */
+export type Batch = {
+/**
+ * The site's id.
+ */
+site: string,
+/**
+ * The batch's id, unique in its site.
+ */
+batch: string,
+/**
+ * What people call it.
+ */
+label: string,
+/**
+ * The accession that it was raised from, as `INSTCODE:ACCENUMB`.
+ */
+accession: string | null,
+/**
+ * The accession's number in this gateway, for links.
+ */
+accession_id: number | null,
+/**
+ * The crop's id.
+ */
+crop: string,
+/**
+ * The crop's name.
+ */
+crop_name: Name,
+/**
+ * The method's id.
+ */
+method: string,
+/**
+ * The method's name.
+ */
+method_name: Name,
+/**
+ * The stage's id, now or when it was closed.
+ */
+stage: string,
+/**
+ * The stage's name.
+ */
+stage_name: Name,
+/**
+ * Since when it is at this stage.
+ */
+stage_since_ms: number,
+/**
+ * The zone it stands in; absent where it stands nowhere.
+ */
+zone: string | null,
+/**
+ * The zone's name.
+ */
+zone_name: Name | null,
+/**
+ * The bench or tray.
+ */
+position: string | null,
+/**
+ * How many plants.
+ */
+plants: number | null,
+/**
+ * When it was sown, struck or put in.
+ */
+started_ms: number,
+/**
+ * When it was closed.
+ */
+closed_ms: number | null,
+/**
+ * Why it was closed.
+ */
+closed_reason: string | null,
+/**
+ * Whether its stage gives its zone the bands that are charted and judged.
+ */
+leads: boolean, };
+
+/**
+ * `GET /batches/{site}/{batch}`.
+ */
+export type BatchDetail = {
+/**
+ * The gateway's clock.
+ */
+now_ms: number,
+/**
+ * The batch.
+ */
+batch: Batch,
+/**
+ * Every stage of its method, in order, with when it was there.
+ */
+stages: Array<BatchStage>,
+/**
+ * Where it stood, oldest first.
+ */
+placements: Array<BatchPlacement>,
+/**
+ * What people did to it, oldest first.
+ */
+events: Array<BatchEvent>,
+/**
+ * The ids of other batches of the same crop, the newest first.
+ */
+sisters: Array<string>, };
+
+/**
+ * A stage of a batch's method.
+ */
+export type BatchStage = {
+/**
+ * The stage's id.
+ */
+stage: string,
+/**
+ * The stage's name.
+ */
+name: Name,
+/**
+ * Since when; absent where the batch was never there.
+ */
+from_ms: number | null,
+/**
+ * Until when; absent where it is there now or never was.
+ */
+to_ms: number | null,
+/**
+ * How many days it takes at least; absent where not known.
+ */
+days_min: number | null,
+/**
+ * How many days it takes at most; absent where not known.
+ */
+days_max: number | null, };
+
+/**
+ * Where a batch stood.
+ */
+export type BatchPlacement = {
+/**
+ * The zone.
+ */
+zone: string,
+/**
+ * The zone's name.
+ */
+zone_name: Name,
+/**
+ * The bench or tray.
+ */
+position: string | null,
+/**
+ * Since when.
+ */
+from_ms: number,
+/**
+ * Until when; absent where it stands there now.
+ */
+to_ms: number | null, };
+
+/**
+ * Something that was done to a batch.
+ */
+export type BatchEvent = {
+/**
+ * `added`, `moved`, `staged`, `closed`.
+ */
+kind: string,
+/**
+ * When it was recorded.
+ */
+recorded_ms: number,
+/**
+ * Who.
+ */
+by: string,
+/**
+ * Why.
+ */
+reason: string | null,
+/**
+ * What, in both languages.
+ */
+words: Name, };
+
+/**
+ * `POST /batches`.
+ */
+export type NewBatch = {
+/**
+ * The site's id.
+ */
+site: string,
+/**
+ * The id: `[a-z0-9-]`, 1 to 32, unique in its site.
+ */
+batch: string,
+/**
+ * What people call it; the id where absent.
+ */
+label: string | null,
+/**
+ * The accession, as `INSTCODE:ACCENUMB`.
+ */
+accession: string | null,
+/**
+ * The crop's id.
+ */
+crop: string,
+/**
+ * The method's id.
+ */
+method: string,
+/**
+ * The stage's id; the method's first where absent.
+ */
+stage: string | null,
+/**
+ * The zone it is put in.
+ */
+zone: string,
+/**
+ * The bench or tray.
+ */
+position: string | null,
+/**
+ * How many plants.
+ */
+plants: number | null,
+/**
+ * When it was sown, struck or put in: RFC 3339 or milliseconds; now where absent.
+ */
+started: string | null, };
+
+/**
+ * `POST /batches/{site}/{batch}/move`.
+ */
+export type BatchMove = {
+/**
+ * The zone it goes to.
+ */
+zone: string,
+/**
+ * The bench or tray.
+ */
+position: string | null,
+/**
+ * When, RFC 3339; now where absent, never before its last move, never in the future.
+ */
+at: string | null,
+/**
+ * Why.
+ */
+reason: string | null, };
+
+/**
+ * `POST /batches/{site}/{batch}/stage`.
+ */
+export type BatchStageChange = {
+/**
+ * The stage it has reached.
+ */
+stage: string,
+/**
+ * When, RFC 3339; now where absent, never before its last stage, never in the future.
+ */
+at: string | null,
+/**
+ * Why.
+ */
+reason: string | null, };
+
+/**
+ * `POST /batches/{site}/{batch}/close`.
+ */
+export type BatchClose = {
+/**
+ * Why: dispatched, lost, discarded and the like. Never empty.
+ */
+reason: string,
+/**
+ * When, RFC 3339; now where absent.
+ */
+at: string | null, };
+
+/**
+ * `GET /accessions?search&limit&after`.
+ */
+export type Accessions = {
+/**
+ * How many match in all.
+ */
+total: number,
+/**
+ * The accessions by institute and number.
+ */
+accessions: Array<Accession>,
+/**
+ * What to send as `after` for the next page; absent on the last.
+ */
+next: number | null, };
+
+/**
+ * An accession in a list.
+ */
+export type Accession = {
+/**
+ * Its number in this gateway.
+ */
+id: number,
+/**
+ * `INSTCODE:ACCENUMB`.
+ */
+key: string,
+/**
+ * INSTCODE.
+ */
+institute: string,
+/**
+ * ACCENUMB.
+ */
+number: string,
+/**
+ * ACCENAME.
+ */
+name: string | null,
+/**
+ * CROPNAME.
+ */
+crop: string | null,
+/**
+ * Genus, species and subtaxa.
+ */
+taxon: string,
+/**
+ * ORIGCTY.
+ */
+origin: string | null,
+/**
+ * How many batches were raised from it.
+ */
+batches: number, };
+
+/**
+ * `GET /accessions/{id}`.
+ */
+export type AccessionDetail = {
+/**
+ * The accession.
+ */
+accession: Accession,
+/**
+ * Every MCPD descriptor in the standard's order, empty ones too.
+ */
+descriptors: Array<Descriptor>,
+/**
+ * The batches raised from it.
+ */
+batches: Array<Batch>, };
+
+/**
+ * One MCPD descriptor of an accession.
+ */
+export type Descriptor = {
+/**
+ * Its code, such as `COLLDATE`.
+ */
+code: string,
+/**
+ * What it is.
+ */
+name: Name,
+/**
+ * The value as it stands in the file; empty where missing.
+ */
+value: string,
+/**
+ * What the value says, where it is a code or a partial date.
+ */
+meaning: Name | null, };
+
+/**
+ * `POST /accessions/import?faulty=refuse|skip&check=true|false`: the body is the CSV.
+ */
+export type Import = {
+/**
+ * Whether anything was kept; never with `check=true`.
+ */
+applied: boolean,
+/**
+ * Rows of the file without its header.
+ */
+rows: number,
+/**
+ * Rows that are new.
+ */
+added: number,
+/**
+ * Rows that differ from what was there.
+ */
+changed: number,
+/**
+ * Rows that were there already.
+ */
+unchanged: number,
+/**
+ * Rows with a fault.
+ */
+faulty: number,
+/**
+ * The faults by row, at most 1,000.
+ */
+faults: Array<ImportFault>,
+/**
+ * What is odd but kept, at most 1,000.
+ */
+hints: Array<ImportFault>, };
+
+/**
+ * What is wrong in one field of one row.
+ */
+export type ImportFault = {
+/**
+ * The row as a spreadsheet counts: the header is row 1.
+ */
+row: number,
+/**
+ * The descriptor, such as `LATITUDE`.
+ */
+field: string,
+/**
+ * The value.
+ */
+value: string,
+/**
+ * What is wrong.
+ */
+message: Name,
+/**
+ * What to do.
+ */
+remedy: Name, };
+
+/**
+ * `GET /batches/{site}/{batch}/exposure`.
+ */
+export type BatchExposure = {
+/**
+ * The gateway's clock: open stages count until then.
+ */
+now_ms: number,
+/**
+ * One row a stage and quantity, and with `stage` absent one over all stages.
+ */
+rows: Array<Exposure>, };
+
+/**
+ * What a batch lived through in one stage, of one quantity.
+ */
+export type Exposure = {
+/**
+ * The stage's id; absent for all stages together.
+ */
+stage: string | null,
+/**
+ * The stage's name.
+ */
+stage_name: Name | null,
+/**
+ * The quantity, such as `air_temperature` or `vapour_pressure_deficit`.
+ */
+quantity: string,
+/**
+ * UCUM unit.
+ */
+unit: string,
+/**
+ * Decimal places worth showing.
+ */
+decimals: number,
+/**
+ * From when.
+ */
+from_ms: number,
+/**
+ * Until when.
+ */
+to_ms: number,
+/**
+ * How many hours the batch stood in a zone within it.
+ */
+hours: number,
+/**
+ * The share of those hours with a usable value, 0 to 1.
+ */
+coverage: number,
+/**
+ * Least value.
+ */
+min: number | null,
+/**
+ * Mean over the covered time.
+ */
+mean: number | null,
+/**
+ * Greatest value.
+ */
+max: number | null,
+/**
+ * Hours below what the stage wants; absent where it names no lower edge.
+ */
+hours_below: number | null,
+/**
+ * Hours above what the stage wants; absent where it names no upper edge.
+ */
+hours_above: number | null,
+/**
+ * The integral that the quantity is known by: thermal time, light or VPD hours.
+ */
+integral: Integral | null,
+/**
+ * The nodes and positions it was measured by.
+ */
+sources: Array<string>, };
+
+/**
+ * An integral over time.
+ */
+export type Integral = {
+/**
+ * `thermal_time`, `light_integral` or `vpd_hours`.
+ */
+kind: string,
+/**
+ * The value over the covered time; nothing is filled in.
+ */
+value: number,
+/**
+ * UCUM unit: `Cel.d`, `mol/m2` or `kPa.h`.
+ */
+unit: string,
+/**
+ * Its mean a day over the days that are covered well enough; for light the daily light integral.
+ */
+a_day: number | null,
+/**
+ * UCUM unit of `a_day`.
+ */
+a_day_unit: string,
+/**
+ * How many days `a_day` is made of.
+ */
+days: number,
+/**
+ * Base temperature of thermal time and what else it was computed with.
+ */
+basis: Name | null, };
+
+/**
+ * `GET /batches/{site}/{batch}/series?quantity&points&hours`: a batch's quantity from its start on.
+ */
+export type BatchSeries = {
+/**
+ * The batch.
+ */
+batch: Batch,
+/**
+ * The quantity.
+ */
+quantity: string,
+/**
+ * UCUM unit.
+ */
+unit: string,
+/**
+ * Decimal places worth showing.
+ */
+decimals: number,
+/**
+ * Width of a bucket.
+ */
+step_ms: number,
+/**
+ * Start of each bucket, counted from the batch's start.
+ */
+offset_ms: number[],
+/**
+ * Least value; null where there is none.
+ */
+min: Array<number | null>,
+/**
+ * Mean value; null where there is none.
+ */
+mean: Array<number | null>,
+/**
+ * Greatest value; null where there is none.
+ */
+max: Array<number | null>,
+/**
+ * The stages that it went through, as offsets from the start.
+ */
+stages: Array<OffsetStage>, };
+
+/**
+ * A stage on an axis that begins with the batch.
+ */
+export type OffsetStage = {
+/**
+ * From and to, counted from the batch's start.
+ */
+span: Span,
+/**
+ * The stage's name.
+ */
+name: Name,
+/**
+ * What the stage wants of the quantity by day; absent where it names nothing.
+ */
+band: Band | null, };
+
+/**
+ * `GET /sheet?site&date`: a site's day on one sheet of paper. The day is the site's own.
+ */
+export type Sheet = {
+/**
+ * The site's id.
+ */
+site: string,
+/**
+ * The site's name.
+ */
+site_name: Name,
+/**
+ * The day, such as `2026-11-23`.
+ */
+date: string,
+/**
+ * The day's span.
+ */
+span: Span,
+/**
+ * When this was made, on the gateway's clock.
+ */
+now_ms: number,
+/**
+ * The houses and store rooms by name.
+ */
+zones: Array<SheetZone>,
+/**
+ * What people wrote down that day.
+ */
+notes: Array<Note>, };
+
+/**
+ * A zone on the daily sheet.
+ */
+export type SheetZone = {
+/**
+ * The zone's id.
+ */
+zone: string,
+/**
+ * The zone's name.
+ */
+name: Name,
+/**
+ * What grows there, such as `黄连 · 育苗`.
+ */
+crop: Name | null,
+/**
+ * The stage.
+ */
+stage: Name | null,
+/**
+ * The batches that stood there.
+ */
+batches: Array<Batch>,
+/**
+ * Its quantities.
+ */
+quantities: Array<SheetQuantity>,
+/**
+ * The alarms that were active that day.
+ */
+alarms: Array<Alarm>, };
+
+/**
+ * A quantity on the daily sheet.
+ */
+export type SheetQuantity = {
+/**
+ * The quantity.
+ */
+quantity: string,
+/**
+ * UCUM unit.
+ */
+unit: string,
+/**
+ * Decimal places worth showing.
+ */
+decimals: number,
+/**
+ * The share of the day with a usable value, 0 to 1.
+ */
+coverage: number,
+/**
+ * Least value.
+ */
+min: number | null,
+/**
+ * Mean value.
+ */
+mean: number | null,
+/**
+ * Mean while it was day.
+ */
+day_mean: number | null,
+/**
+ * Mean while it was night.
+ */
+night_mean: number | null,
+/**
+ * Greatest value.
+ */
+max: number | null,
+/**
+ * Hours below what the stage wants; absent where it names no lower edge.
+ */
+hours_below: number | null,
+/**
+ * Hours above what the stage wants; absent where it names no upper edge.
+ */
+hours_above: number | null,
+/**
+ * Thermal time, light or VPD hours of the day.
+ */
+integral: Integral | null, };
+
+/**
+ * `POST /studies/preview`: what a study's file would hold. `GET /studies/export` with the same as
+ * query (`batch=SITE/BATCH` once a batch, `from`, `to`) gives it as a ZIP.
+ */
+export type StudyRequest = {
+/**
+ * The batches, as `SITE/BATCH`.
+ */
+batches: Array<string>,
+/**
+ * From when, RFC 3339; the first batch's start where absent.
+ */
+from: string | null,
+/**
+ * Until when, RFC 3339; the last batch's end, or now, where absent.
+ */
+to: string | null, };
+
+/**
+ * What a study's file would hold.
+ */
+export type StudyPreview = {
+/**
+ * The span that is exported, fixed: ask for it again and get the same bytes.
+ */
+span: Span,
+/**
+ * From and to as the command lines have them.
+ */
+from: string,
+/**
+ * From and to as the command lines have them.
+ */
+to: string,
+/**
+ * The files of the ZIP.
+ */
+files: Array<StudyFile>,
+/**
+ * How many channels take part.
+ */
+channels: number,
+/**
+ * How many readings, about.
+ */
+readings: number,
+/**
+ * How many bytes, about.
+ */
+bytes: number,
+/**
+ * How many gaps nodes have declared in it.
+ */
+gaps: number,
+/**
+ * The exposure rows as the file would have them, at most 200.
+ */
+rows: Array<StudyRow>,
+/**
+ * Where the ZIP is, such as `/api/v1/studies/export?…`.
+ */
+url: string,
+/**
+ * The same request as command lines.
+ */
+commands: StudyCommands, };
+
+/**
+ * One exposure row of a study.
+ */
+export type StudyRow = {
+/**
+ * The batch, as `SITE/BATCH`.
+ */
+batch: string,
+/**
+ * The exposure.
+ */
+exposure: Exposure, };
+
+/**
+ * A file of a study.
+ */
+export type StudyFile = {
+/**
+ * Its name in the ZIP.
+ */
+name: string,
+/**
+ * What it holds.
+ */
+words: Name, };
+
+/**
+ * The same request for programs; none holds a secret.
+ */
+export type StudyCommands = {
+/**
+ * For a shell.
+ */
+curl: string,
+/**
+ * For Python.
+ */
+python: string,
+/**
+ * For R.
+ */
+r: string,
+/**
+ * For the machine of the gateway.
+ */
+miaopu: string, };
+
+/**
+ * An alarm's shelving: it is judged as ever and wakes nobody.
+ */
+export type Shelving = {
+/**
+ * Until when.
+ */
+until_ms: number,
+/**
+ * Whether it also ends when the alarm returns to normal.
+ */
+one_shot: boolean,
+/**
+ * Who.
+ */
+by: string,
+/**
+ * Why.
+ */
+reason: string, };
+
+/**
+ * `POST /alarms/{id}/shelve`.
+ */
+export type Shelve = {
+/**
+ * Until when, RFC 3339 or milliseconds since 1970; at most 24 hours from now.
+ */
+until: string,
+/**
+ * Whether it also ends when the alarm returns to normal.
+ */
+one_shot: boolean,
+/**
+ * Why. Never empty.
+ */
+reason: string, };
+
+/**
+ * A message about an alarm.
+ */
+export type SentMessage = {
+/**
+ * `email` or `webhook`.
+ */
+channel: string,
+/**
+ * To whom: a user's name, or the webhook's host.
+ */
+to: string,
+/**
+ * `waiting`, `sent` or `failed`.
+ */
+state: string,
+/**
+ * When it was sent, or is tried next.
+ */
+at_ms: number | null,
+/**
+ * How often it was tried.
+ */
+attempts: number,
+/**
+ * Why the last try failed.
+ */
+error: string | null, };
+
+/**
+ * `POST /answers/look` and `POST /answers`: the token of a message's link.
+ */
+export type AnswerToken = {
+/**
+ * What stands behind `#` in the link.
+ */
+token: string, };
+
+/**
+ * What the page behind a message's link shows.
+ */
+export type AnswerCard = {
+/**
+ * The gateway's clock.
+ */
+now_ms: number,
+/**
+ * The alarm.
+ */
+alarm: Alarm,
+/**
+ * The site's name.
+ */
+site_name: Name,
+/**
+ * What to check.
+ */
+check: Name,
+/**
+ * What to do.
+ */
+action: Name,
+/**
+ * Who the link was sent to, and answers.
+ */
+user: string,
+/**
+ * Until when the link opens.
+ */
+expires_ms: number,
+/**
+ * Whether the link was used: the button is gone.
+ */
+used: boolean, };
+
+/**
+ * A note that somebody leaves for the next shift.
+ */
+export type Note = {
+/**
+ * Its number.
+ */
+id: number,
+/**
+ * The site's id.
+ */
+site: string,
+/**
+ * The zone's id, where it is about one.
+ */
+zone: string | null,
+/**
+ * The alarm's id, where it is about one.
+ */
+alarm: string | null,
+/**
+ * What was written.
+ */
+text: string,
+/**
+ * Who.
+ */
+by: string,
+/**
+ * When.
+ */
+at_ms: number,
+/**
+ * Who has read it and put it away.
+ */
+done_by: string | null,
+/**
+ * When.
+ */
+done_ms: number | null, };
+
+/**
+ * `POST /notes`.
+ */
+export type NewNote = {
+/**
+ * The site's id.
+ */
+site: string,
+/**
+ * The zone's id, where it is about one.
+ */
+zone: string | null,
+/**
+ * The alarm's id, where it is about one.
+ */
+alarm: string | null,
+/**
+ * What to say: 1 to 2,000 characters.
+ */
+text: string, };
+
+/**
+ * `GET /notes?state=open|all`: notes, the newest first, at most 200.
+ */
+export type Notes = {
+/**
+ * The notes.
+ */
+notes: Array<Note>, };
+
+/**
+ * What happened since yesterday evening; part of the overview.
+ */
+export type Night = {
+/**
+ * Since when: 18:00 of the site's time before.
+ */
+from_ms: number,
+/**
+ * The alarms that were raised since, the newest first, at most 50.
+ */
+alarms: Array<Alarm>,
+/**
+ * How many were raised.
+ */
+raised: number,
+/**
+ * How many people were told of.
+ */
+told: number,
+/**
+ * Notes that nobody has put away.
+ */
+notes: Array<Note>, };
+
+/**
+ * `POST /limits/confirm`: a limit of class C or G is right for this nursery, and wakes from now on.
+ */
+export type ConfirmLimit = {
+/**
+ * The site's id.
+ */
+site: string,
+/**
+ * The zone whose crop and stage it belongs to.
+ */
+zone: string,
+/**
+ * The quantity.
+ */
+quantity: string,
+/**
+ * Above or below.
+ */
+side: Side,
+/**
+ * The limit, as the page showed it: another one is refused.
+ */
+limit: number,
+/**
+ * Why it is right here. Never empty.
+ */
+reason: string, };

@@ -36,6 +36,8 @@ impl Wanted<'_> {
                 limit: units(bound.limit),
                 wakes: bound.wakes,
                 class: bound.class.map(|class| class.name().to_owned()),
+                needs_confirmation: !bound.wakes,
+                confirmed_by: None,
             });
         }
         if target.is_none() && limits.is_empty() {

@@ -101,6 +101,7 @@ fn zone_detail(
         .to_owned(),
         alarms,
         nodes: nodes.collect(),
+        batches: Vec::new(),
     })
 }
 

@@ -92,6 +92,7 @@ impl From<people::Right> for types::Right {
             people::Right::AnswerAlarms => Self::AnswerAlarms,
             people::Right::RunNursery => Self::RunNursery,
             people::Right::Export => Self::Export,
+            people::Right::CurateGermplasm => Self::CurateGermplasm,
             people::Right::ManageNodes => Self::ManageNodes,
             people::Right::ManagePeople => Self::ManagePeople,
         }

@@ -95,6 +95,11 @@ fn user(user: &registry::User) -> User {
         role: user.role.into(),
         must_change_password: user.must_change_password,
         created_ms: user.created.millis(),
+        contact: crate::types::Contact {
+            email: None,
+            language: crate::types::Language::Zh,
+            wakes: true,
+        },
     }
 }
 

@@ -77,6 +77,8 @@ pub(crate) async fn show(
             action: advice.action,
             timeline: timeline(&alarm, &transitions),
             alarm: look.alarm(&alarm),
+            messages: Vec::new(),
+            notes: Vec::new(),
         })
     })
     .await

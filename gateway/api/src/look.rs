@@ -156,6 +156,7 @@ impl Look {
             history: episode.history,
             class: if limits { self.class(episode) } else { None },
             input: episode.input.into(),
+            shelved: None,
         }
     }
 

@@ -77,7 +77,19 @@ fn overview(state: &State) -> Result<types::Overview, Refusal> {
         .map(|zone| summary(state, &look, &open, zone))
         .collect::<Result<Vec<_>, _>>()?;
     zones.sort_by(worse_first);
-    Ok(types::Overview { now_ms: look.now.millis(), zones, unacknowledged: open.unacknowledged })
+    Ok(types::Overview {
+        now_ms: look.now.millis(),
+        zones,
+        unacknowledged: open.unacknowledged,
+        sites: Vec::new(),
+        night: types::Night {
+            from_ms: look.now.millis(),
+            alarms: Vec::new(),
+            raised: 0,
+            told: 0,
+            notes: Vec::new(),
+        },
+    })
 }
 
 /// The open alarms, by channel.
@@ -307,6 +319,8 @@ mod tests {
             limit,
             wakes: true,
             class: None,
+            needs_confirmation: false,
+            confirmed_by: None,
         };
         types::Band {
             target_low: Some(20.0),

@@ -124,6 +124,7 @@ fn session(who: &Who) -> Session {
         role: who.role.into(),
         must_change_password: who.must_change_password,
         rights: who.role.rights().iter().map(|right| (*right).into()).collect(),
+        contact: None,
     }
 }
 

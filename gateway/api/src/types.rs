@@ -4,9 +4,33 @@
 //! Times are RFC 3339 strings in UTC at the edges that people script, and whole milliseconds since
 //! 1970 (`*_ms`) in columns that a chart draws. Numbers carry their unit beside them.
 
+mod batches;
+mod exposures;
+mod night;
+mod setup;
+
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use utoipa::ToSchema;
+
+pub use batches::{
+    Accession, AccessionDetail, Accessions, Batch, BatchClose, BatchDetail, BatchEvent, BatchMove,
+    BatchPlacement, BatchStage, BatchStageChange, Batches, Descriptor, Import, ImportFault,
+    NewBatch,
+};
+pub use exposures::{
+    BatchExposure, BatchSeries, Exposure, Integral, OffsetStage, Sheet, SheetQuantity, SheetZone,
+    StudyCommands, StudyFile, StudyPreview, StudyRequest, StudyRow,
+};
+pub use night::{
+    AnswerCard, AnswerToken, ConfirmLimit, NewNote, Night, Note, Notes, SentMessage, Shelve,
+    Shelving,
+};
+pub use setup::{
+    Contact, Crop, CropMethod, CropStage, Endpoint, GrowingIds, Language, NewNode, NewSite,
+    NewZone, NodeSecret, Notify, NotifyChannel, NotifyPerson, Setup, Site, SiteZone, Trust,
+    ZoneKind,
+};
 
 /// A name in both languages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
@@ -65,6 +89,8 @@ pub struct Session {
     pub must_change_password: bool,
     /// The rights of the role, so that the page shows only what will work.
     pub rights: Vec<Right>,
+    /// Where the user is told of alarms; absent for a token.
+    pub contact: Option<Contact>,
 }
 
 /// `POST /session/password`: change one's own password.
@@ -104,6 +130,8 @@ pub enum Right {
     RunNursery,
     /// Export data.
     Export,
+    /// Import and change accessions.
+    CurateGermplasm,
     /// Add nodes.
     ManageNodes,
     /// Add users and tokens.
@@ -120,6 +148,10 @@ pub struct Overview {
     pub zones: Vec<ZoneSummary>,
     /// Open alarms that nobody has acknowledged, all zones together.
     pub unacknowledged: u32,
+    /// The sites, for their names and time zones.
+    pub sites: Vec<Site>,
+    /// What happened since yesterday evening, and what was left for the morning.
+    pub night: Night,
 }
 
 /// A house or store room on one tile.
@@ -305,6 +337,10 @@ pub struct BandLimit {
     pub wakes: bool,
     /// Class of the source of the limit.
     pub class: Option<String>,
+    /// Whether it wakes nobody until somebody of this nursery confirms it.
+    pub needs_confirmation: bool,
+    /// Who has confirmed it.
+    pub confirmed_by: Option<String>,
 }
 
 /// `GET /zones/{site}/{zone}?from&to`: a house with what its charts need.
@@ -326,6 +362,8 @@ pub struct ZoneDetail {
     pub alarms: Vec<Alarm>,
     /// Nodes placed here.
     pub nodes: Vec<Node>,
+    /// Batches that stood here in the asked span, the leading one first.
+    pub batches: Vec<Batch>,
 }
 
 /// The band of one quantity through time.
@@ -497,6 +535,8 @@ pub struct Alarm {
     pub class: Option<String>,
     /// Whether the channel has no fresh data, so that the state is frozen.
     pub input: InputState,
+    /// Its shelving; absent where it is not shelved.
+    pub shelved: Option<Shelving>,
 }
 
 /// `GET /alarms`.
@@ -522,6 +562,10 @@ pub struct AlarmDetail {
     pub action: Name,
     /// What happened, oldest first.
     pub timeline: Vec<AlarmEvent>,
+    /// Who was told, oldest first.
+    pub messages: Vec<SentMessage>,
+    /// Notes about it, oldest first.
+    pub notes: Vec<Note>,
 }
 
 /// One line of an alarm's timeline.
@@ -569,6 +613,10 @@ pub enum AlarmEventKind {
     WentLive,
     /// Its limits changed; it is judged by the new ones from then on.
     RuleChanged,
+    /// Somebody shelved it.
+    Shelved,
+    /// Its shelving is over.
+    Unshelved,
     /// It is over.
     Closed,
 }
@@ -668,6 +716,8 @@ pub struct User {
     /// Since when the user exists.
     #[ts(type = "number")]
     pub created_ms: i64,
+    /// Where the user is told of alarms.
+    pub contact: Contact,
 }
 
 /// `POST /users`: add a user.
@@ -679,6 +729,9 @@ pub struct NewUser {
     pub role: Role,
     /// The first password, of at least 10 characters; the user changes it at the first sign-in.
     pub password: String,
+    /// Where the user is told of alarms; nowhere where absent.
+    #[serde(default)]
+    pub contact: Option<Contact>,
 }
 
 /// `GET /tokens`: the bearer tokens for programs, without their secrets.

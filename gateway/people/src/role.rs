@@ -1,13 +1,13 @@
 //! Roles and their rights. This table is the whole of it: a right that a role doesn't name, it
 //! lacks.
 //!
-//! | role       | read | answer alarms | run nursery | export | manage nodes | manage people |
-//! |------------|------|---------------|-------------|--------|--------------|---------------|
-//! | viewer     | yes  |               |             |        |              |               |
-//! | technician | yes  | yes           |             |        | yes          |               |
-//! | grower     | yes  | yes           | yes         | yes    | yes          |               |
-//! | researcher | yes  |               |             | yes    |              |               |
-//! | admin      | yes  | yes           | yes         | yes    | yes          | yes           |
+//! | role       | read | answer alarms | run nursery | export | curate germplasm | manage nodes | manage people |
+//! |------------|------|---------------|-------------|--------|------------------|--------------|---------------|
+//! | viewer     | yes  |               |             |        |                  |              |               |
+//! | technician | yes  | yes           |             |        |                  | yes          |               |
+//! | grower     | yes  | yes           | yes         | yes    | yes              | yes          |               |
+//! | researcher | yes  |               |             | yes    | yes              |              |               |
+//! | admin      | yes  | yes           | yes         | yes    | yes              | yes          | yes           |
 
 use core::fmt;
 use core::str::FromStr;
@@ -24,7 +24,7 @@ pub enum Role {
     Technician,
     /// Runs the nursery.
     Grower,
-    /// Reads and exports.
+    /// Reads, exports and curates germplasm.
     Researcher,
     /// May do everything.
     Admin,
@@ -56,9 +56,10 @@ impl Role {
                 Right::AnswerAlarms,
                 Right::RunNursery,
                 Right::Export,
+                Right::CurateGermplasm,
                 Right::ManageNodes,
             ],
-            Self::Researcher => &[Right::Read, Right::Export],
+            Self::Researcher => &[Right::Read, Right::Export, Right::CurateGermplasm],
             Self::Admin => &Right::ALL,
         }
     }
@@ -103,6 +104,8 @@ pub enum Right {
     RunNursery,
     /// Export data.
     Export,
+    /// Import and change accessions.
+    CurateGermplasm,
     /// Add nodes.
     ManageNodes,
     /// Add users and tokens.
@@ -111,11 +114,12 @@ pub enum Right {
 
 impl Right {
     /// Every right.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Read,
         Self::AnswerAlarms,
         Self::RunNursery,
         Self::Export,
+        Self::CurateGermplasm,
         Self::ManageNodes,
         Self::ManagePeople,
     ];
@@ -127,6 +131,7 @@ impl Right {
             Self::AnswerAlarms => "answer_alarms",
             Self::RunNursery => "run_nursery",
             Self::Export => "export",
+            Self::CurateGermplasm => "curate_germplasm",
             Self::ManageNodes => "manage_nodes",
             Self::ManagePeople => "manage_people",
         }
