@@ -47,7 +47,11 @@ const BUSY_WAIT: Duration = Duration::from_secs(10);
 /// The name of the file in the data directory.
 pub const FILE: &str = "registry.sqlite";
 
-const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("../migrations/001-first.sql"))];
+const MIGRATIONS: &[M<'static>] = &[
+    M::up(include_str!("../migrations/001-first.sql")),
+    M::up(include_str!("../migrations/002-batches.sql")),
+    M::up(include_str!("../migrations/003-nights.sql")),
+];
 
 /// The registry's file, open for reading and writing.
 #[derive(Debug)]

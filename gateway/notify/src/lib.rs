@@ -1,0 +1,1 @@
+//! From transitions of alarms to messages that reach people: whom, in which words, by which channel.

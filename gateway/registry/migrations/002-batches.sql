@@ -1,0 +1,1 @@
+-- Accessions, batches, and where batches and nodes stood.

@@ -1,0 +1,1 @@
+-- Nights: contacts, deliveries, links, notes, confirmed limits.
