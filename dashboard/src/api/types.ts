@@ -2305,6 +2305,10 @@ alarm: Alarm,
  */
 site_name: Name,
 /**
+ * IANA time zone of the site, in which the page tells times.
+ */
+time_zone: string,
+/**
  * What to check.
  */
 check: Name,

@@ -68,6 +68,8 @@ pub struct AnswerCard {
     pub alarm: Alarm,
     /// The site's name.
     pub site_name: Name,
+    /// IANA time zone of the site, in which the page tells times.
+    pub time_zone: String,
     /// What to check.
     pub check: Name,
     /// What to do.
