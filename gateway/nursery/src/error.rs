@@ -1,6 +1,6 @@
 //! Why something is no valid part of a nursery.
 
-use measure::Quantity;
+use measure::{Quantity, Timestamp};
 
 /// Why a value was refused. Each message names the thing and its value.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -85,4 +85,50 @@ pub enum Error {
     /// A lamp would be switched on and off at the same time.
     #[error("the lamp span {0} to {0} has no length; write 00:00 to 24:00 for a whole day")]
     LampSpan(String),
+    /// A text is blank or too long.
+    #[error("the {what} of {thing}, `{value}`, must have 1 to {max} characters")]
+    Text {
+        /// Whose text it is.
+        thing: String,
+        /// Which text.
+        what: &'static str,
+        /// As given.
+        value: String,
+        /// How many characters it may have.
+        max: usize,
+    },
+    /// The name of an accession is none.
+    #[error("`{0}` names no accession; write INSTCODE:ACCENUMB")]
+    Accession(String),
+    /// Something would come before what came last.
+    #[error("{thing} can't be {what} at {}, before {}", told(.at), told(.last))]
+    Before {
+        /// The thing, with its name.
+        thing: String,
+        /// What was to be done to it.
+        what: &'static str,
+        /// When.
+        at: Timestamp,
+        /// The last change, before which nothing can come.
+        last: Timestamp,
+    },
+    /// It is so already.
+    #[error("{thing} is {what} `{value}` already")]
+    Already {
+        /// The thing, with its name.
+        thing: String,
+        /// `in` a place or `at` a stage.
+        what: &'static str,
+        /// Which one.
+        value: String,
+    },
+    /// It was closed, and what is closed stays as it is.
+    #[error("{0} is closed; begin a new one")]
+    Closed(String),
+}
+
+/// Returns a time as people read it.
+fn told(at: &Timestamp) -> String {
+    jiff::Timestamp::from_microsecond(at.micros())
+        .map_or_else(|_| at.micros().to_string(), |it| it.to_string())
 }

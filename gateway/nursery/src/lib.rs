@@ -1,8 +1,9 @@
-//! What a nursery is: sites and zones, what grows in them, and the bands that each stage wants.
+//! What a nursery is: sites, zones and batches, what grows where, and the bands each stage wants.
 //!
 //! Pure data with checks: no I/O, no clock. It does not judge (that is `alarms`), does not keep
 //! (that is `registry`) and holds no numbers of its own (those are `seeds`).
 
+mod batch;
 mod error;
 mod names;
 mod profile;
@@ -11,6 +12,10 @@ mod site;
 mod source;
 mod zone;
 
+pub use batch::{
+    ACCESSION_CHARS_MAX, BATCH_PLACEMENTS_MAX, BATCH_STAGES_MAX, Batch, Closed, NodePlaced,
+    PlacedFrom, Segment, StageFrom, leading,
+};
 pub use error::Error;
 pub use names::{NAME_CHARS_MAX, Names};
 pub use profile::{

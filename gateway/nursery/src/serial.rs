@@ -25,6 +25,32 @@ pub mod slug {
     }
 }
 
+/// An optional [`measure::Slug`] as its text, or null.
+pub mod slug_option {
+    use measure::Slug;
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer, de::Error as _};
+
+    /// Writes the name, or null.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(slug: &Option<Slug>, serializer: S) -> Result<S::Ok, S::Error> {
+        slug.as_ref().map(Slug::as_str).serialize(serializer)
+    }
+
+    /// Reads and checks a name, or null.
+    ///
+    /// # Errors
+    /// Those of the deserializer, and a name that is no slug.
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Slug>, D::Error> {
+        let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+        let slug = Slug::new(&text);
+        slug.map(Some).map_err(|error| D::Error::custom(format_args!("`{text}`: {error}")))
+    }
+}
+
 /// A [`measure::Quantity`] as its name.
 pub mod quantity {
     use measure::Quantity;

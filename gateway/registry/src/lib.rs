@@ -5,7 +5,9 @@
 //! Every change is one transaction that is on disk when the call returns. Calls block; an async
 //! caller puts them on a blocking thread.
 
+mod accessions;
 mod audit;
+mod batches;
 mod births;
 mod episodes;
 mod error;
@@ -29,6 +31,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use audit::{CHANGES_PAGE_MAX, Change};
+pub use batches::{BATCH_WHY_CHARS_MAX, BATCHES_MAX, BatchState, Deed};
 pub use births::{BIRTH_BYTES_MAX, Birth};
 pub use episodes::{ALARMS_PAGE_MAX, Alarm, Message, OUTBOX_MAX, TIMELINE_MAX, Which};
 pub use error::{Error, Reason};
@@ -207,6 +210,33 @@ mod tests {
         drop(Registry::open(&path).unwrap());
         Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
         assert!(matches!(Registry::open(&path), Err(Error::Newer)));
+    }
+
+    #[test]
+    fn where_nodes_stood_is_known_from_the_record_of_an_older_version() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE);
+        let mut db = Connection::open(&path).unwrap();
+        Migrations::from_slice(MIGRATIONS).to_version(&mut db, 1).unwrap();
+        db.execute_batch(
+            r#"INSERT INTO site VALUES ('s', '{}');
+            INSERT INTO zone VALUES ('s', 'a', '{}'), ('s', 'b', '{}');
+            INSERT INTO node VALUES ('s', 'moved', 'b', NULL, 10), ('s', 'silent', 'a', NULL, 30),
+                ('s', 'nowhere', NULL, NULL, 40);
+            INSERT INTO change (at_us, by, what, subject, detail) VALUES
+                (10, 'command line', 'node.place', 's/moved', '{"zone":"a"}'),
+                (20, 'command line', 'node.move', 's/moved', '{"zone":"b"}'),
+                (20, 'command line', 'zone.add', 's/silent', '{"zone":"b"}');"#,
+        )
+        .unwrap();
+        drop(db);
+        let told = |it: &nursery::NodePlaced| {
+            let zone = it.zone.as_ref().map_or("-", Slug::as_str);
+            format!("{} {zone} {}", it.node, it.from.micros())
+        };
+        let history = Registry::open(&path).unwrap().node_history().unwrap();
+        let history: Vec<_> = history.iter().map(told).collect();
+        assert_eq!(history, ["s/moved a 10", "s/moved b 20", "s/silent a 30"]);
     }
 
     #[cfg(unix)]

@@ -1,6 +1,7 @@
 //! Nodes: where they stand, and the hash of what they sign in with.
 
 use measure::{NodeKey, Slug, Timestamp};
+use nursery::NodePlaced;
 use people::Actor;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde_json::json;
@@ -55,6 +56,7 @@ impl Registry {
                        SET zone = excluded.zone, secret = excluded.secret";
             let (site, node) = (key.site.as_str(), key.node.as_str());
             db.execute(sql, params![site, node, zone.as_str(), secret.hash(), now.micros()])?;
+            keep_placement(db, key, zone.as_str(), now)?;
             let what = if known { "node.renew" } else { "node.add" };
             let detail = json!({ "zone": zone.as_str() });
             record(db, now, by, Done::new(what, &key.to_string()), &detail)?;
@@ -110,6 +112,55 @@ impl Registry {
             Ok(nodes)
         })
     }
+
+    /// Returns where every node stood, oldest first.
+    ///
+    /// # Errors
+    /// Where the file can't be read.
+    pub fn node_history(&self) -> Result<Vec<NodePlaced>, Error> {
+        self.read(|db| {
+            let sql = "SELECT site, node, zone, from_us FROM node_placement
+                       ORDER BY from_us, site, node";
+            let mut query = db.prepare_cached(sql)?;
+            let mut rows = query.query([])?;
+            let mut history = Vec::new();
+            while let Some(row) = rows.next()? {
+                let (site, node): (String, String) = (row.get(0)?, row.get(1)?);
+                let zone: Option<String> = row.get(2)?;
+                history.push(NodePlaced {
+                    node: node_key(&site, &node)?,
+                    zone: zone.as_deref().map(slug).transpose()?,
+                    from: time(row.get(3)?)?,
+                });
+            }
+            Ok(history)
+        })
+    }
+}
+
+/// Keeps where a node stands from now on, beside where it stood before.
+pub(crate) fn keep_placement(
+    db: &Connection,
+    key: &NodeKey,
+    zone: &str,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let (site, node) = (key.site.as_str(), key.node.as_str());
+    let sql = "SELECT from_us, zone FROM node_placement WHERE site = ?1 AND node = ?2
+               ORDER BY from_us DESC LIMIT 1";
+    let last: Option<(i64, Option<String>)> = db
+        .prepare_cached(sql)?
+        .query_row([site, node], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    if last.as_ref().is_some_and(|(_, there)| there.as_deref() == Some(zone)) {
+        return Ok(());
+    }
+    // Where the clock was set back, what is true now still comes last.
+    let from = last.map_or(now.micros(), |(from, _)| from.max(now.micros()));
+    let sql = "INSERT INTO node_placement (site, node, from_us, zone) VALUES (?1, ?2, ?3, ?4)
+               ON CONFLICT (site, node, from_us) DO UPDATE SET zone = excluded.zone";
+    db.prepare_cached(sql)?.execute(params![site, node, from, zone])?;
+    Ok(())
 }
 
 /// Returns the zone of a node, or `None` where the node is unknown.

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::audit::{Done, record};
-use crate::nodes::{find, require_zone};
+use crate::nodes::{find, keep_placement, require_zone};
 use crate::{Error, Registry, Topic, parse, time, touch, write};
 
 /// The most sites; a plan that would make more is refused whole.
@@ -232,6 +232,7 @@ fn place(
     let sql = "INSERT INTO node (site, node, zone, added_us) VALUES (?1, ?2, ?3, ?4)
                ON CONFLICT (site, node) DO UPDATE SET zone = excluded.zone";
     db.execute(sql, params![key.site.as_str(), key.node.as_str(), zone, now.micros()])?;
+    keep_placement(db, key, zone, now)?;
     let (what, outcome) = what(old.is_some(), "node.place", "node.move");
     record(db, now, by, Done::new(what, &key.to_string()), &json!({ "zone": zone }))?;
     Ok(outcome)
