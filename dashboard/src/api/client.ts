@@ -4,13 +4,23 @@ import type {
   AlarmComment,
   AlarmDetail,
   Alarms,
+  AnswerCard,
+  AnswerToken,
+  BatchExposure,
+  BatchSeries,
+  Batches,
+  ConfirmLimit,
   Health,
+  NewNote,
   Node,
+  Note,
   Overview,
   PasswordChange,
   Problem,
   Series,
   Session,
+  Sheet,
+  Shelve,
   SignIn,
   ZoneDetail,
 } from './types';
@@ -176,4 +186,62 @@ export function comment(id: Alarm['id'], body: AlarmComment): Promise<void> {
 
 export function nodes(signal?: AbortSignal): Promise<Node[]> {
   return get('/nodes', signal);
+}
+
+// The night and the morning: links of messages, shelving, notes, limits, comparisons, the daily sheet.
+
+/** Returns what stands behind a message's link; changes nothing. */
+export async function lookAnswer(body: AnswerToken): Promise<AnswerCard> {
+  const response = await call('POST', '/answers/look', body);
+  return (await response.json()) as AnswerCard;
+}
+
+/** Acknowledges through a message's link; works once. */
+export function answer(body: AnswerToken): Promise<void> {
+  return post('/answers', body);
+}
+
+export function shelve(id: Alarm['id'], body: Shelve): Promise<void> {
+  return post(`/alarms/${encodeURIComponent(id)}/shelve`, body);
+}
+
+export function unshelve(id: Alarm['id']): Promise<void> {
+  return post(`/alarms/${encodeURIComponent(id)}/unshelve`, { comment: '' });
+}
+
+export function leaveNote(body: NewNote): Promise<void> {
+  return post('/notes', body);
+}
+
+/** Says that a note was read and can go. */
+export function putAway(id: Note['id']): Promise<void> {
+  return post(`/notes/${id}/done`, {});
+}
+
+export function confirmLimit(body: ConfirmLimit): Promise<void> {
+  return post('/limits/confirm', body);
+}
+
+/** Returns every batch, closed ones too. */
+export function allBatches(signal?: AbortSignal): Promise<Batches> {
+  return get('/batches?state=all', signal);
+}
+
+export function exposure(site: string, batch: string, signal?: AbortSignal): Promise<BatchExposure> {
+  return get(`/batches/${encodeURIComponent(site)}/${encodeURIComponent(batch)}/exposure`, signal);
+}
+
+export function batchSeries(
+  site: string,
+  batch: string,
+  quantity: string,
+  points: number,
+  signal?: AbortSignal,
+): Promise<BatchSeries> {
+  const asked = query({ quantity, points });
+  return get(`/batches/${encodeURIComponent(site)}/${encodeURIComponent(batch)}/series?${asked}`, signal);
+}
+
+export function sheet(site: string, date: string, signal?: AbortSignal): Promise<Sheet> {
+  return get(`/sheet?${query({ site, date })}`, signal);
 }

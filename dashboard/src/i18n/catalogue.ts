@@ -1,7 +1,11 @@
 // Every word that the page says, in both languages, Chinese first. `{name}` is replaced; in
 // `{n|one|many}` the form that fits the number is chosen. Not here: formats of numbers and times.
 
+import { nightEn, nightZh } from './catalogue/night';
+
 export const zh = {
+  ...nightZh,
+
   'app.name': '苗圃',
   'app.skip': '跳到内容',
 
@@ -365,6 +369,8 @@ export const zh = {
 export type Key = keyof typeof zh;
 
 export const en: Record<Key, string> = {
+  ...nightEn,
+
   'app.name': 'Miaopu',
   'app.skip': 'Skip to content',
 

@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Alarm } from '../api/types';
 import { ago, alarmText, bandText, duration, measured, moment, number, positionName } from './format';
 import { speak } from './language.svelte';
+import { keepTime, siteZone } from './zone.svelte';
 
 vi.stubGlobal('localStorage', { getItem: () => null, setItem: () => undefined });
 
@@ -30,6 +31,15 @@ describe('times', () => {
     expect(moment(time, time + 86_400_000)).toBe('14 Aug 06:30');
     speak('zh');
     expect(moment(time, time + 86_400_000)).toBe('8月14日 06:30');
+  });
+
+  it('are those of another site where one is named, and of the page where it changes', () => {
+    expect(moment(time, time, 'Europe/London')).toBe('23:30');
+    keepTime('Asia/Kathmandu');
+    expect(moment(time, time)).toBe('04:15');
+    keepTime('Nowhere/At all');
+    expect(siteZone()).toBe('Asia/Kathmandu');
+    keepTime('Asia/Shanghai');
   });
 
   it('are never in the future', () => {

@@ -3,9 +3,7 @@
 import type { Alarm, Band, Deviation, Latest } from '../api/types';
 import { age, durationParts, type DurationUnit } from '../series/clock';
 import { known, locale, t } from './language.svelte';
-
-/** The zone of every time on the page, until sites name their own. */
-export const SITE_ZONE = 'Asia/Shanghai';
+import { siteZone } from './zone.svelte';
 
 const UNITS: Record<string, string> = {
   Cel: '°C',
@@ -18,6 +16,11 @@ const UNITS: Record<string, string> = {
   kPa: 'kPa',
   'mol/m2/d': 'mol/m²/d',
   V: 'V',
+  'mol/m2': 'mol/m²',
+  'Cel.d': '°C·d',
+  'Cel.d/d': '°C·d/d',
+  'kPa.h': 'kPa·h',
+  'kPa.h/d': 'kPa·h/d',
 };
 
 /** Returns how people write a UCUM unit; a unit that isn't known is shown as it is. */
@@ -104,47 +107,56 @@ export function className(source: string | null): string | null {
 
 const times = new Map<string, Intl.DateTimeFormat>();
 
-function timeFormat(name: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
-  const key = `${locale()}/${name}`;
+function timeFormat(name: string, zone: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+  const key = `${locale()}/${name}/${zone}`;
   let format = times.get(key);
   if (!format) {
-    format = new Intl.DateTimeFormat(locale(), { timeZone: SITE_ZONE, hourCycle: 'h23', ...options });
+    format = new Intl.DateTimeFormat(locale(), { timeZone: zone, hourCycle: 'h23', ...options });
     times.set(key, format);
   }
   return format;
 }
 
+// Times are told in the zone of the site that the page is about, or in the one that is named.
+
 /** 06:30 */
-export function clockTime(time_ms: number): string {
-  return timeFormat('clock', { hour: '2-digit', minute: '2-digit' }).format(time_ms);
+export function clockTime(time_ms: number, zone = siteZone()): string {
+  return timeFormat('clock', zone, { hour: '2-digit', minute: '2-digit' }).format(time_ms);
 }
 
 /** 06:30:05 */
-export function clockSeconds(time_ms: number): string {
-  return timeFormat('seconds', { hour: '2-digit', minute: '2-digit', second: '2-digit' }).format(time_ms);
+export function clockSeconds(time_ms: number, zone = siteZone()): string {
+  return timeFormat('seconds', zone, { hour: '2-digit', minute: '2-digit', second: '2-digit' }).format(time_ms);
 }
 
 /** 8月14日 or 14 Aug */
-export function day(time_ms: number): string {
-  return timeFormat('day', { month: 'short', day: 'numeric' }).format(time_ms);
+export function day(time_ms: number, zone = siteZone()): string {
+  return timeFormat('day', zone, { month: 'short', day: 'numeric' }).format(time_ms);
 }
 
 /** The date with its weekday: 8月14日周五 or Fri 14 Aug */
-export function weekday(time_ms: number): string {
-  return timeFormat('weekday', { month: 'short', day: 'numeric', weekday: 'short' }).format(time_ms).replace(',', '');
+export function weekday(time_ms: number, zone = siteZone()): string {
+  const format = timeFormat('weekday', zone, { month: 'short', day: 'numeric', weekday: 'short' });
+  return format.format(time_ms).replace(',', '');
+}
+
+/** The date in full: 2026年8月14日星期五 or Friday 14 August 2026 */
+export function fullDate(time_ms: number, zone = siteZone()): string {
+  const format = timeFormat('full', zone, { year: 'numeric', month: 'long', day: 'numeric', weekday: 'long' });
+  return format.format(time_ms).replace(',', '');
 }
 
 /** The time, with the day where it is not today. */
-export function moment(time_ms: number, now_ms: number): string {
-  return day(time_ms) === day(now_ms) && Math.abs(now_ms - time_ms) < 86_400_000
-    ? clockTime(time_ms)
-    : `${day(time_ms)} ${clockTime(time_ms)}`;
+export function moment(time_ms: number, now_ms: number, zone = siteZone()): string {
+  return day(time_ms, zone) === day(now_ms, zone) && Math.abs(now_ms - time_ms) < 86_400_000
+    ? clockTime(time_ms, zone)
+    : `${day(time_ms, zone)} ${clockTime(time_ms, zone)}`;
 }
 
 /** Day and time in full. */
-export function dateTime(time_ms: number): string {
-  const full = timeFormat('date', { year: 'numeric', month: 'short', day: 'numeric' }).format(time_ms);
-  return `${full} ${clockSeconds(time_ms)}`;
+export function dateTime(time_ms: number, zone = siteZone()): string {
+  const full = timeFormat('date', zone, { year: 'numeric', month: 'short', day: 'numeric' }).format(time_ms);
+  return `${full} ${clockSeconds(time_ms, zone)}`;
 }
 
 function count(n: number, unit: DurationUnit): string {
@@ -205,7 +217,7 @@ export function alarmTitle(alarm: Alarm): string {
 }
 
 /** Value, time and quality of a sample, for the line that one hover shows. */
-export function sampleTitle(latest: Latest, decimals: number, ucum: string): string {
+export function sampleTitle(latest: Latest, decimals: number, ucum: string, zone = siteZone()): string {
   const value = latest.value === null ? faultName(latest.fault) : measured(latest.value, decimals, ucum);
-  return [value, dateTime(latest.time_ms), qualityName(latest.quality)].join(' · ');
+  return [value, dateTime(latest.time_ms, zone), qualityName(latest.quality)].join(' · ');
 }

@@ -10,6 +10,11 @@ const pages: Exclude<Route, { name: 'missing' }>[] = [
   { name: 'inbox', filter: 'open' },
   { name: 'inbox', filter: 'closed' },
   { name: 'alarm', id: 'x/1' },
+  { name: 'answer' },
+  { name: 'compare', batches: ['nanchuan/tea-1', 'nanchuan/tea-2'], quantity: 'air_temperature', stage: '1-root', days: { from: 2.5, to: 9 } },
+  { name: 'compare', batches: [], quantity: null, stage: null, days: null },
+  { name: 'sheet', site: 'nanchuan', date: '2026-11-23' },
+  { name: 'sheet', site: null, date: null },
   { name: 'nodes' },
   { name: 'settings' },
 ];
@@ -27,6 +32,10 @@ describe('an address', () => {
   it('with nonsense in it still leads to its page', () => {
     expect(parse('/alarms', '?show=everything')).toEqual({ name: 'inbox', filter: 'open' });
     expect(parse('/houses/a/b', '?from=yesterday&to=x')).toMatchObject({ view: { kind: 'last', span: '24h' } });
+    expect(parse('/compare', '?batches=a,b/c,b/c,/d,e/f,g/h,i/j,k/l&days=9~2')).toEqual({
+      name: 'compare', batches: ['b/c', 'e/f', 'g/h', 'i/j'], quantity: null, stage: null, days: null,
+    });
+    expect(parse('/sheet', '?date=today')).toEqual({ name: 'sheet', site: null, date: null });
     expect(parse('/alarms/%E0%A4%A', '')).toEqual({ name: 'alarm', id: '%E0%A4%A' });
   });
 });
