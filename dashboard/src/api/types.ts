@@ -2213,7 +2213,8 @@ r: string,
 miaopu: string, };
 
 /**
- * An alarm's shelving: it is judged as ever and wakes nobody.
+ * An alarm's shelving: it is judged as ever and wakes nobody. `POST /alarms/{id}/unshelve`, with an
+ * [`super::AlarmComment`], ends it.
  */
 export type Shelving = {
 /**
@@ -2330,7 +2331,7 @@ expires_ms: number,
 used: boolean, };
 
 /**
- * A note that somebody leaves for the next shift.
+ * A note that somebody leaves for the next shift. `POST /notes/{id}/done` puts it away.
  */
 export type Note = {
 /**

@@ -7,7 +7,8 @@ use utoipa::ToSchema;
 
 use super::{Alarm, Name, Side};
 
-/// An alarm's shelving: it is judged as ever and wakes nobody.
+/// An alarm's shelving: it is judged as ever and wakes nobody. `POST /alarms/{id}/unshelve`, with an
+/// [`super::AlarmComment`], ends it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, TS, ToSchema)]
 pub struct Shelving {
     /// Until when.
@@ -83,7 +84,7 @@ pub struct AnswerCard {
     pub used: bool,
 }
 
-/// A note that somebody leaves for the next shift.
+/// A note that somebody leaves for the next shift. `POST /notes/{id}/done` puts it away.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, TS, ToSchema)]
 pub struct Note {
     /// Its number.
