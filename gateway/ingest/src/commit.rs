@@ -117,11 +117,13 @@ impl Committer {
         self.counters.commits.add(1);
         self.counters.kept.add(committed.kept);
         self.counters.repeated.add(committed.repeated);
+        self.counters.shifted.add(committed.shifted);
+        self.counters.late.add(committed.late);
     }
 
     /// The node is not acknowledged and comes again at its own pace, so each time may have a line.
     fn refuse(&self, node: &NodeKey, error: &Error) {
-        self.counters.refused.add(1);
+        self.counters.beyond_limit.add(1);
         warn!(%node, %error, "The store refuses readings of a node; the node keeps them.");
     }
 

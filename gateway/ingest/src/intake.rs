@@ -165,7 +165,7 @@ impl Intake {
         match self.directory.is_known(&node) {
             Ok(true) => {}
             Ok(false) => {
-                self.outlets.counters.refused.add(1);
+                self.outlets.counters.unknown_nodes.add(1);
                 if self.quiet.may_speak("unknown node", &node.to_string()) {
                     warn!(%node, "Refused the birth of a node that nobody added.");
                 }

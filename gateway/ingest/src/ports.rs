@@ -208,6 +208,10 @@ pub struct Counters {
     pub kept: Count,
     /// Samples that the store had before.
     pub repeated: Count,
+    /// Samples kept at the next free microsecond, because another one stood at their time.
+    pub shifted: Count,
+    /// Samples kept although their channel had a newer one already.
+    pub late: Count,
     /// Commits.
     pub commits: Count,
     /// Commits that failed and were tried again.
@@ -218,8 +222,10 @@ pub struct Counters {
     pub rebirths: Count,
     /// Messages that were not understood, whether there was room to keep them or not.
     pub dead_letters: Count,
-    /// Messages refused with a line: an unknown node, a limit of the store.
-    pub refused: Count,
+    /// Births refused because nobody added their node.
+    pub unknown_nodes: Count,
+    /// Messages refused because of a limit of the store: their nodes keep them.
+    pub beyond_limit: Count,
     /// Messages that found the queue between broker and store full; their nodes send them again.
     pub overflows: Count,
     /// Connections made to the broker.

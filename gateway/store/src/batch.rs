@@ -126,4 +126,6 @@ pub struct Committed {
     pub repeated: u64,
     /// Samples kept at the next free microsecond, because another one stood at their time.
     pub shifted: u64,
+    /// Samples kept although their series had held a newer one before this batch.
+    pub late: u64,
 }

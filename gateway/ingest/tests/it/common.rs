@@ -162,7 +162,7 @@ impl Store for Memory {
             kept.commits += 1;
         }
         let position = Position(kept.commits);
-        Ok(Committed { position, kept: new, repeated, shifted: 0 })
+        Ok(Committed { position, kept: new, repeated, shifted: 0, late: 0 })
     }
 
     fn seen(&self, _: &NodeKey, _: FlashId) -> Result<Vec<SequenceRange>, store::Error> {

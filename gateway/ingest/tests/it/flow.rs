@@ -195,7 +195,7 @@ async fn a_node_that_nobody_added_is_not_taken() {
     let mut stranger = Node::connect(gateway.port, "stranger").await;
     stranger.give_birth(&birth(7, 1, 1)).await;
     stranger.hears_nothing().await;
-    assert_eq!(gateway.outlets.counters.refused.get(), 1);
+    assert_eq!(gateway.outlets.counters.unknown_nodes.get(), 1);
     assert!(gateway.outlets.nodes.borrow().is_empty());
 }
 

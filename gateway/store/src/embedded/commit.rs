@@ -112,10 +112,10 @@ pub(super) fn commit(shared: &Shared, batch: &Batch) -> Result<Committed, Error>
         Ok(Change::Keep((plan, record.len() as u64)))
     })?;
     let kept = plan.entry.samples.len();
-    let Plan { repeated, shifted, .. } = plan;
+    let Plan { repeated, shifted, late, .. } = plan;
     if bytes == 0 {
         let position = shared.state().position;
-        return Ok(Committed { position, kept: 0, repeated, shifted: 0 });
+        return Ok(Committed { position, kept: 0, repeated, shifted: 0, late: 0 });
     }
     shared.state_mut().apply(position, &plan.entry, |_| true)?;
     writer.commits += 1;
@@ -126,7 +126,7 @@ pub(super) fn commit(shared: &Shared, batch: &Batch) -> Result<Committed, Error>
         (writer.samples, writer.commits) = (0, 0);
         shared.signal(|wanted| wanted.checkpoint = true);
     }
-    Ok(Committed { position, kept: kept as u64, repeated, shifted })
+    Ok(Committed { position, kept: kept as u64, repeated, shifted, late })
 }
 
 fn size_of(batch: &Batch) -> usize {

@@ -85,9 +85,12 @@ CREATE TABLE progress (sealed INTEGER NOT NULL, trimmed INTEGER NOT NULL) STRICT
 INSERT INTO progress VALUES (0, 0);
 ";
 
+/// The name of the database in its directory.
+pub(super) const FILE: &str = "series.sqlite";
+
 /// Returns the path of the database in a data directory.
 pub(super) fn path(dir: &Path) -> PathBuf {
-    dir.join("series.sqlite")
+    dir.join(FILE)
 }
 
 /// Opens the database for writing, and creates it where there is none.

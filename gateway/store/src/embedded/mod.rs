@@ -5,7 +5,7 @@
 //! the chunks of a day that is over into one (sealing it), and trims the journal. After a crash at
 //! any moment the heads are rebuilt from the journal.
 //!
-//! Not here: retention, backup, and any judgement of a sample.
+//! Not here: retention, and any judgement of a sample. A [`Snapshot`] is what a backup copies.
 
 mod bytes;
 mod checkpoint;
@@ -20,6 +20,7 @@ mod gaps;
 mod plan;
 mod read;
 mod recover;
+mod snapshot;
 mod state;
 mod summary;
 #[cfg(test)]
@@ -34,6 +35,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use measure::{FlashId, NodeKey, SequenceRange, Timestamp};
+
+pub use snapshot::{FILE, FORMAT, Snapshot};
 
 use crate::{Batch, Columns, Committed, Error, Gap, Position, Sample, SeriesId, SeriesKey, Store};
 

@@ -34,11 +34,14 @@ pub(super) struct Plan {
     pub(super) repeated: u64,
     /// Samples moved to the next free microsecond.
     pub(super) shifted: u64,
+    /// Samples older than what their series held before.
+    pub(super) late: u64,
 }
 
 /// Plans a batch; every flash that it names is in `state`.
 pub(super) fn plan(connection: &Connection, state: &State, batch: &Batch) -> Result<Plan, Error> {
-    let plan = Plan { entry: Entry::default(), gaps_changed: false, repeated: 0, shifted: 0 };
+    let plan =
+        Plan { entry: Entry::default(), gaps_changed: false, repeated: 0, shifted: 0, late: 0 };
     let (covered, placed, chunks) = (HashMap::new(), HashMap::new(), HashMap::new());
     let mut planner = Planner { connection, state, covered, placed, chunks, plan };
     for part in &batch.parts {
@@ -249,7 +252,8 @@ impl Planner<'_> {
 
     fn finish(mut self) -> Result<Plan, Error> {
         for sample in &self.plan.entry.samples {
-            self.state.get(sample.series)?;
+            let newest = self.state.get(sample.series)?.newest();
+            self.plan.late += u64::from(newest.is_some_and(|newest| newest > sample.time));
         }
         let mut covered: Vec<_> = self.covered.into_iter().collect();
         covered.sort_by_key(|(flash, _)| *flash);

@@ -88,6 +88,11 @@ struct Model {
 impl Model {
     fn commit(&mut self, ids: &[SeriesId], pieces: &[Piece]) -> Committed {
         let mut entry = Vec::new();
+        let newest: BTreeMap<SeriesId, i64> = self
+            .series
+            .iter()
+            .filter_map(|(index, taken)| Some((ids[*index], *taken.last_key_value()?.0)))
+            .collect();
         let (mut repeated, mut shifted, mut changed) = (0, 0, false);
         for piece in pieces {
             match piece {
@@ -132,11 +137,15 @@ impl Model {
             }
         }
         let kept = entry.len() as u64;
+        let is_late = |sample: &&Sample| {
+            newest.get(&sample.series).is_some_and(|newest| *newest > sample.time.micros())
+        };
+        let late = entry.iter().filter(is_late).count() as u64;
         if kept > 0 || changed {
             self.journal.push(entry);
         }
         let position = Position(self.journal.len() as u64);
-        Committed { position, kept, repeated, shifted }
+        Committed { position, kept, repeated, shifted, late }
     }
 
     fn keep(
