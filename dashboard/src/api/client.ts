@@ -1,4 +1,5 @@
-// Requests to the gateway. The only file that calls fetch. Not here: what to do with the answers.
+// Requests to the gateway. The only file that calls fetch; nursery.ts beside it has more of them.
+// Not here: what to do with the answers.
 import type {
   Alarm,
   AlarmComment,
@@ -49,7 +50,8 @@ export class Unreachable extends Error {
   }
 }
 
-async function call(method: string, path: string, body: unknown, signal?: AbortSignal): Promise<Response> {
+/** Sends a request; throws `Refused` or `Unreachable`. */
+export async function call(method: string, path: string, body: unknown, signal?: AbortSignal): Promise<Response> {
   const timeout = AbortSignal.timeout(ANSWER_MAX_MS);
   const init: RequestInit = {
     method,
@@ -74,7 +76,11 @@ async function call(method: string, path: string, body: unknown, signal?: AbortS
 }
 
 async function problemOf(response: Response): Promise<Problem> {
-  const text = await response.text().catch(() => '');
+  return problemIn(response.status, await response.text().catch(() => ''));
+}
+
+/** Returns what a refusal says. */
+export function problemIn(status: number, text: string): Problem {
   try {
     const body: unknown = JSON.parse(text);
     if (isProblem(body)) return body;
@@ -82,10 +88,10 @@ async function problemOf(response: Response): Promise<Problem> {
     // Not JSON: the proxy in front of the gateway answered.
   }
   return {
-    code: `http_${response.status}`,
+    code: `http_${status}`,
     message: {
-      zh: `网关答复了 HTTP ${response.status}，请稍后再试。`,
-      en: `The gateway answered HTTP ${response.status}. Try again later.`,
+      zh: `网关答复了 HTTP ${status}，请稍后再试。`,
+      en: `The gateway answered HTTP ${status}. Try again later.`,
     },
     field: null,
   };
@@ -102,16 +108,16 @@ function isProblem(body: unknown): body is Problem {
   );
 }
 
-async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
+export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
   const response = await call('GET', path, undefined, signal);
   return (await response.json()) as T;
 }
 
-async function post(path: string, body: unknown): Promise<void> {
+export async function post(path: string, body: unknown): Promise<void> {
   await call('POST', path, body);
 }
 
-function query(parameters: Record<string, string | number>): string {
+export function query(parameters: Record<string, string | number>): string {
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(parameters)) search.set(name, String(value));
   return search.toString();

@@ -2,9 +2,11 @@
 // `{n|one|many}` the form that fits the number is chosen. Not here: formats of numbers and times.
 
 import { nightEn, nightZh } from './catalogue/night';
+import { nurseryEn, nurseryZh } from './catalogue/nursery';
 
 export const zh = {
   ...nightZh,
+  ...nurseryZh,
 
   'app.name': '苗圃',
   'app.skip': '跳到内容',
@@ -370,6 +372,7 @@ export type Key = keyof typeof zh;
 
 export const en: Record<Key, string> = {
   ...nightEn,
+  ...nurseryEn,
 
   'app.name': 'Miaopu',
   'app.skip': 'Skip to content',

@@ -22,6 +22,9 @@ function read(): void {
 
 function placeOf(one: Route): string {
   if (one.name === 'house') return `house/${one.site}/${one.zone}`;
+  if (one.name === 'batch') return `batch/${one.site}/${one.batch}`;
+  if (one.name === 'accession') return `accession/${one.id}`;
+  if (one.name === 'start') return `start/${one.step ?? ''}`;
   return one.name === 'alarm' ? `alarm/${one.id}` : one.name;
 }
 
@@ -45,7 +48,7 @@ export function follow(): () => void {
     if (event.defaultPrevented || event.button !== 0) return;
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
     const link = event.target instanceof Element ? event.target.closest('a') : null;
-    if (!link || link.origin !== location.origin || link.target !== '' || link.hash !== '') return;
+    if (!link || link.origin !== location.origin || link.target !== '' || link.hash !== '' || link.hasAttribute('download')) return;
     event.preventDefault();
     go(link.pathname + link.search);
   };

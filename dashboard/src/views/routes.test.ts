@@ -17,6 +17,18 @@ const pages: Exclude<Route, { name: 'missing' }>[] = [
   { name: 'sheet', site: null, date: null },
   { name: 'nodes' },
   { name: 'settings' },
+  { name: 'batches', state: 'open', place: null },
+  { name: 'batches', state: 'closed', place: 'nanchuan/house-1' },
+  { name: 'newbatch', accession: 'CHN001:A 1', place: 'nanchuan/house-1' },
+  { name: 'batch', site: 'nanchuan', batch: 'new' },
+  { name: 'germplasm', search: '大树茶 & 1' },
+  { name: 'import' },
+  { name: 'accession', id: 41 },
+  { name: 'export', batches: [] },
+  { name: 'export', batches: ['nanchuan/b-1', 'nanchuan/b 2'] },
+  { name: 'start', step: null },
+  { name: 'start', step: 'node' },
+  { name: 'trust' },
 ];
 
 describe('an address', () => {
@@ -25,7 +37,7 @@ describe('an address', () => {
     expect(parse(url.pathname, url.search)).toEqual(page);
   });
 
-  it.each(['/house/a/b', '/houses/a', '/alarms/a/b', '/nodes/x'])('%s is no page', (path) => {
+  it.each(['/house/a/b', '/houses/a', '/alarms/a/b', '/nodes/x', '/batches/a', '/germplasm/x', '/trust/x'])('%s is no page', (path) => {
     expect(parse(path, '')).toEqual({ name: 'missing' });
   });
 

@@ -12,8 +12,24 @@ export type Route =
   | ({ name: 'compare' } & Comparison)
   | { name: 'sheet'; site: string | null; date: string | null }
   | { name: 'nodes' }
+  | { name: 'batches'; state: BatchFilter; place: string | null }
+  | { name: 'newbatch'; accession: string | null; place: string | null }
+  | { name: 'batch'; site: string; batch: string }
+  | { name: 'germplasm'; search: string }
+  | { name: 'import' }
+  | { name: 'accession'; id: number }
+  | { name: 'export'; batches: string[] }
+  | { name: 'start'; step: Step | null }
+  | { name: 'trust' }
   | { name: 'settings' }
   | { name: 'missing' };
+
+export const BATCH_FILTERS = ['open', 'closed', 'all'] as const;
+export type BatchFilter = (typeof BATCH_FILTERS)[number];
+
+/** The steps of the first hour, in their order. */
+export const STEPS = ['password', 'site', 'zone', 'node', 'reading'] as const;
+export type Step = (typeof STEPS)[number];
 
 /** What the comparison shows; what is absent is chosen by the page. */
 export type Comparison = {
@@ -51,7 +67,32 @@ export function parse(path: string, search: string): Route {
   if (first === 'sheet' && parts.length === 1) return { name: 'sheet', ...sheetOf(query) };
   if (first === 'nodes' && parts.length === 1) return { name: 'nodes' };
   if (first === 'settings' && parts.length === 1) return { name: 'settings' };
-  return { name: 'missing' };
+  return nursery(parts, query) ?? { name: 'missing' };
+}
+
+function nursery(parts: string[], query: URLSearchParams): Route | null {
+  const [first, second, third] = parts;
+  if (first === 'batches' && parts.length === 1) {
+    const state = query.get('state');
+    return { name: 'batches', state: BATCH_FILTERS.find((one) => one === state) ?? 'open', place: query.get('place') || null };
+  }
+  if (first === 'batches' && second === 'new' && parts.length === 2) {
+    return { name: 'newbatch', accession: query.get('accession') || null, place: query.get('place') || null };
+  }
+  if (first === 'batches' && parts.length === 3 && second && third) return { name: 'batch', site: second, batch: third };
+  if (first === 'germplasm' && parts.length === 1) return { name: 'germplasm', search: query.get('search') ?? '' };
+  if (first === 'germplasm' && second === 'import' && parts.length === 2) return { name: 'import' };
+  if (first === 'germplasm' && parts.length === 2 && /^\d{1,15}$/u.test(second ?? '')) return { name: 'accession', id: Number(second) };
+  if (first === 'export' && parts.length === 1) {
+    const wanted = query.getAll('batch').filter((one) => /^[^/]+\/[^/]+$/u.test(one));
+    return { name: 'export', batches: [...new Set(wanted)] };
+  }
+  if (first === 'start' && parts.length === 1) {
+    const step = query.get('step');
+    return { name: 'start', step: STEPS.find((one) => one === step) ?? null };
+  }
+  if (first === 'trust' && parts.length === 1) return { name: 'trust' };
+  return null;
 }
 
 function decoded(part: string): string {
@@ -105,6 +146,24 @@ export function href(route: Exclude<Route, { name: 'missing' }>): string {
       return `/sheet${sheetQuery(route.site, route.date)}`;
     case 'nodes':
       return '/nodes';
+    case 'batches':
+      return `/batches${queryOf({ state: route.state === 'open' ? null : route.state, place: route.place })}`;
+    case 'newbatch':
+      return `/batches/new${queryOf({ accession: route.accession, place: route.place })}`;
+    case 'batch':
+      return `/batches/${encodeURIComponent(route.site)}/${encodeURIComponent(route.batch)}`;
+    case 'germplasm':
+      return `/germplasm${queryOf({ search: route.search })}`;
+    case 'import':
+      return '/germplasm/import';
+    case 'accession':
+      return `/germplasm/${route.id}`;
+    case 'export':
+      return `/export${route.batches.map((one, index) => `${index === 0 ? '?' : '&'}batch=${encodeURIComponent(one)}`).join('')}`;
+    case 'start':
+      return `/start${queryOf({ step: route.step })}`;
+    case 'trust':
+      return '/trust';
     case 'settings':
       return '/settings';
   }
@@ -118,6 +177,12 @@ function comparisonQuery({ batches, quantity, stage, days }: Comparison): string
     days === null ? '' : `days=${days.from}~${days.to}`,
   ].filter((part) => part !== '');
   return parts.length > 0 ? `?${parts.join('&')}` : '';
+}
+
+function queryOf(parameters: Record<string, string | null>): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(parameters)) if (value) query.set(name, value);
+  return query.size > 0 ? `?${query.toString()}` : '';
 }
 
 function sheetQuery(site: string | null, date: string | null): string {
@@ -150,4 +215,17 @@ export function compareHref(batches: string[]): string {
 
 export function sheetHref(site: string, date: string | null = null): string {
   return href({ name: 'sheet', site, date });
+}
+
+export function batchHref(site: string, batch: string): string {
+  return href({ name: 'batch', site, batch });
+}
+
+export function accessionHref(id: number): string {
+  return href({ name: 'accession', id });
+}
+
+/** Returns the address of the study page with these batches chosen, named as `site/batch`. */
+export function exportHref(batches: string[]): string {
+  return href({ name: 'export', batches });
 }
