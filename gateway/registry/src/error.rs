@@ -71,6 +71,12 @@ impl Error {
         matches!(self, Self::Unavailable(_) | Self::Randomness)
     }
 
+    /// Returns whether the disk had no room for it.
+    pub fn is_full(&self) -> bool {
+        let full = Some(rusqlite::ErrorCode::DiskFull);
+        matches!(self, Self::Unavailable(error) if error.sqlite_error_code() == full)
+    }
+
     pub(crate) fn refused(
         field: &'static str,
         zh: impl Into<String>,

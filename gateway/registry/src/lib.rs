@@ -9,19 +9,26 @@ mod accessions;
 mod audit;
 mod batches;
 mod births;
+mod confirmations;
+mod contacts;
+mod counts;
+mod deliveries;
 mod episodes;
 mod error;
 mod letters;
+mod links;
 mod nodes;
+mod notes;
 mod password;
 mod plan;
 mod secret;
 mod sessions;
+mod snapshot;
 mod tokens;
 mod users;
 
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use measure::{NodeKey, Slug, Timestamp};
@@ -33,14 +40,26 @@ use serde::de::DeserializeOwned;
 pub use audit::{CHANGES_PAGE_MAX, Change};
 pub use batches::{BATCH_WHY_CHARS_MAX, BATCHES_MAX, BatchState, Deed};
 pub use births::{BIRTH_BYTES_MAX, Birth};
+pub use confirmations::CONFIRMATIONS_MAX;
+pub use contacts::Person;
+pub use counts::OpenAlarms;
+pub use deliveries::{
+    Channel, ChannelRecord, DELIVERIES_MAX, Delivery, DeliveryState, Due, REASON_CHARS_MAX,
+    Recipient, Tried, WAITING_MAX,
+};
 pub use episodes::{ALARMS_PAGE_MAX, Alarm, Message, OUTBOX_MAX, TIMELINE_MAX, Which};
 pub use error::{Error, Reason};
 pub use letters::{DEAD_LETTER_BYTES_MAX, DEAD_LETTERS_MAX, DeadLetter};
+pub use links::{LINK_MS, LINK_REMEMBERED_MS, LINKS_MAX, Link};
 pub use nodes::{NODES_MAX, Node};
+pub use notes::{
+    NOTE_CHARS_MAX, NOTES_DONE_MAX, NOTES_OPEN_MAX, NOTES_PAGE_MAX, NewNote, Note, WhichNotes,
+};
 pub use password::{PASSWORD_BYTES_MAX, PASSWORD_CHARACTERS_MIN};
 pub use plan::{Applied, Grown, Plan, SITES_MAX, ZONES_MAX};
 pub use secret::Secret;
 pub use sessions::{SESSION_DAYS, SESSIONS_MAX};
+pub use snapshot::{SCHEMA, Snapshot};
 pub use tokens::{TOKENS_MAX, Token};
 pub use users::{USERS_MAX, User, Who};
 
@@ -64,6 +83,18 @@ pub struct Registry {
     writer: Mutex<Connection>,
     /// Reads go on while a write waits for the disk.
     reader: Mutex<Connection>,
+    /// Told when the disk is full.
+    full: OnFull,
+}
+
+/// Whom to tell when the disk is full.
+#[derive(Default)]
+struct OnFull(OnceLock<Arc<dyn Fn() + Send + Sync>>);
+
+impl std::fmt::Debug for OnFull {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("OnFull").field(&self.0.get().is_some()).finish()
+    }
 }
 
 /// What changes hands between processes and is worth noticing.
@@ -96,7 +127,15 @@ impl Registry {
         migrate(&mut writer)?;
         let reader = connect(path)?;
         reader.pragma_update(None, "query_only", true)?;
-        Ok(Self { writer: Mutex::new(writer), reader: Mutex::new(reader) })
+        let (writer, reader) = (Mutex::new(writer), Mutex::new(reader));
+        Ok(Self { writer, reader, full: OnFull::default() })
+    }
+
+    /// Says whom to tell, at once and on the writer's thread, when a change found no room on the
+    /// disk. That change was not kept; who is told may make room, so that the next one is. Only the
+    /// first one said is told.
+    pub fn on_full(&self, tell: Arc<dyn Fn() + Send + Sync>) {
+        self.full.0.get_or_init(|| tell);
     }
 
     /// Returns how often what `topic` names was changed, by any process: where it differs from what
@@ -119,6 +158,20 @@ impl Registry {
 
     /// Runs `change` in one transaction; on disk when this returns, and not at all on an error.
     fn write<T>(
+        &self,
+        change: impl FnOnce(&Transaction<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let written = self.transact(change);
+        if let Err(error) = &written
+            && error.is_full()
+            && let Some(tell) = self.full.0.get()
+        {
+            tell();
+        }
+        written
+    }
+
+    fn transact<T>(
         &self,
         change: impl FnOnce(&Transaction<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
