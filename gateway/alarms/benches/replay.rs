@@ -6,7 +6,10 @@
 
 use std::time::Instant;
 
-use alarms::{ChannelId, Input, RuleKind, Rules, Sample, State, ZoneChannel, evaluate, rules_for};
+use alarms::{
+    ChannelId, ConfirmedLimits, Input, RuleKind, Rules, Sample, State, ZoneChannel, evaluate,
+    rules_for,
+};
 use measure::{Marks, Quality, Quantity, Scaled, Slug, Timestamp};
 use nursery::{
     Band, Day, Latitude, Limits, Longitude, Names, Period, Position, Site, SourceClass, Stage,
@@ -106,5 +109,6 @@ fn rules() -> Rules {
         expected_interval_ms: None,
     };
     let channels: Vec<_> = (0..CHANNELS).map(channel).collect();
-    Rules::new(vec![rules_for(&site, &zone, Some(&stage), &channels)]).expect("rules")
+    Rules::new(vec![rules_for(&site, &zone, Some(&stage), &channels, &ConfirmedLimits::default())])
+        .expect("rules")
 }

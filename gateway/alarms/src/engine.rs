@@ -4,7 +4,10 @@ use measure::{Marks, Quality, Timestamp};
 
 use crate::hour::{self, Hour};
 use crate::level::{Step, Verdict};
-use crate::outcome::{Context, Judged, Moment, acknowledge, conclude, push};
+use crate::outcome::{
+    Context, Judged, Moment, change_rule, conclude, of_gateway, operate as act, push,
+    unshelve_when_due,
+};
 use crate::state::{AlarmState, ChannelState};
 use crate::{
     Acknowledgement, Action, AlarmId, COMMENT_CHARS_MAX, ChannelRules, Input, InputState, Kind,
@@ -20,6 +23,7 @@ pub fn evaluate(rules: &Rules, state: &mut State, input: &Input) -> Vec<Transiti
     match input {
         Input::Sample(sample) => judge(rules, state, sample, &mut out),
         Input::Tick { now } => {
+            clear_shelf(state, *now, &mut out);
             for channel in rules.channels() {
                 listen(channel, state, *now, &mut out);
             }
@@ -130,9 +134,7 @@ fn alarm_of<'a>(
     let alarm = &mut channel.alarms[index];
     if alarm.version != version {
         alarm.follow(rule, version);
-        if alarm.open.is_some() {
-            push(alarm, &context.moment, Kind::RuleChanged, out);
-        }
+        change_rule(alarm, context, out);
     }
     alarm
 }
@@ -178,14 +180,7 @@ fn hear(
         return;
     }
     channel.stale = false;
-    let moment = Moment {
-        at: sample.seen,
-        seen: sample.seen,
-        value: None,
-        fault: None,
-        history: false,
-        input: channel.input(),
-    };
+    let moment = of_gateway(sample.seen, channel.input());
     refresh(channel, &moment, Kind::Refreshed, out);
     for rule in rules.rules.iter().filter(|rule| rule.kind == RuleKind::Stale) {
         let context = Context { rule, quantity: rules.quantity, hour: None, moment };
@@ -220,14 +215,7 @@ fn listen(rules: &ChannelRules, state: &mut State, now: Timestamp, out: &mut Vec
     if !channel.offline && silence_us <= rules.stale_ms() * 1_000 {
         return;
     }
-    let moment = Moment {
-        at: now,
-        seen: now,
-        value: None,
-        fault: None,
-        history: false,
-        input: InputState::Stale,
-    };
+    let moment = of_gateway(now, InputState::Stale);
     if !channel.stale {
         channel.stale = true;
         channel.changed = true;
@@ -306,8 +294,18 @@ fn operate(
         let is_it = |alarm: &&mut AlarmState| alarm.open.as_ref().is_some_and(|it| it.id == id);
         if let Some(alarm) = channel.alarms.iter_mut().find(is_it) {
             channel.changed = true;
-            acknowledge(alarm, action, words, out);
+            act(alarm, action, words, out);
             return;
+        }
+    }
+}
+
+/// Takes what has lain on the shelf for its time off it.
+fn clear_shelf(state: &mut State, now: Timestamp, out: &mut Vec<Transition>) {
+    for channel in state.channels.values_mut() {
+        for alarm in channel.alarms.iter_mut().filter(|alarm| alarm.is_shelved()) {
+            unshelve_when_due(alarm, now, out);
+            channel.changed |= !alarm.is_shelved();
         }
     }
 }
@@ -316,14 +314,7 @@ fn operate(
 fn withdraw(rules: &Rules, state: &mut State, now: Timestamp, out: &mut Vec<Transition>) {
     for (id, channel) in &mut state.channels {
         let listed = rules.channel(*id).map_or(&[][..], |(_, channel)| &channel.rules);
-        let moment = Moment {
-            at: now,
-            seen: now,
-            value: None,
-            fault: None,
-            history: false,
-            input: channel.input(),
-        };
+        let moment = of_gateway(now, channel.input());
         let before = channel.alarms.len();
         channel.alarms.retain_mut(|alarm| {
             let keep = listed.iter().any(|rule| rule.id.number == alarm.number);

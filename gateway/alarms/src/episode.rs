@@ -245,6 +245,11 @@ pub enum Kind {
     RuleChanged,
     /// Its rule is gone.
     Withdrawn,
+    /// A person has put it aside.
+    Shelved,
+    /// It is off the shelf again: by a person, by its time, or by its return. Where it is active it
+    /// is unacknowledged from here on.
+    Unshelved,
 }
 
 /// One change of an alarm. Appended to the record, never altered.

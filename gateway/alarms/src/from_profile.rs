@@ -1,11 +1,11 @@
 //! The rules that a zone's stage and a person's overrides make.
 
 use measure::{Quantity, Scaled};
-use nursery::{Band, Day, LimitOverride, Period, Severity, Side, Site, Stage, Zone};
+use nursery::{Band, Day, Growing, LimitOverride, Period, Severity, Side, Site, Stage, Zone};
 
 use crate::{
-    Bound, ChannelId, ChannelRules, DayClock, Level, REOPEN_MS_DEFAULT, Rule, RuleId, RuleKind,
-    STALE_MS_MIN, Threshold, Trip, ZoneRules,
+    Bound, ChannelId, ChannelRules, ConfirmedLimits, DayClock, Level, REOPEN_MS_DEFAULT, Rule,
+    RuleId, RuleKind, STALE_MS_MIN, Threshold, Trip, ZoneRules,
 };
 
 /// For how many milliseconds a limit of the climate must be broken.
@@ -36,6 +36,8 @@ pub struct ZoneChannel {
 /// ([`nursery::SourceClass::needs_confirmation`]). An override replaces the level of its side and
 /// severity in its period, and wakes; a critical one needs no delay unless it names one.
 ///
+/// A weak limit wakes where `confirmed` holds it for what grows in the zone and its very value.
+///
 /// No rule is made of a band for the daily light integral, which only a finished day can break,
 /// and no lower limit of light outside of lamp hours, when darkness is as it should be.
 pub fn rules_for(
@@ -43,7 +45,12 @@ pub fn rules_for(
     zone: &Zone,
     stage: Option<&Stage>,
     channels: &[ZoneChannel],
+    confirmed: &ConfirmedLimits,
 ) -> ZoneRules {
+    let growing = stage.and_then(|stage| {
+        let Growing { crop, method, .. } = zone.growing.clone()?;
+        Some(Growing { crop, method, stage: stage.id.clone() })
+    });
     let light = match zone.day {
         Day::MeasuredLight { quantity, .. } => {
             let mut lights = channels.iter().filter(|channel| channel.quantity == quantity);
@@ -51,7 +58,12 @@ pub fn rules_for(
         }
         Day::Sun | Day::Lamp { .. } => None,
     };
-    let bands = stage.map_or(&[][..], |stage| &stage.bands);
+    let wanted = Wanted {
+        bands: stage.map_or(&[][..], |stage| &stage.bands),
+        zone,
+        growing: growing.as_ref(),
+        confirmed,
+    };
     let channel_rules = |channel: &ZoneChannel| {
         let interval_ms = channel.expected_interval_ms.unwrap_or(zone.expected_interval_ms);
         let id = |number| RuleId { channel: channel.id, number };
@@ -59,7 +71,7 @@ pub fn rules_for(
             blind(id(RuleId::STALE), RuleKind::Stale, interval_ms),
             blind(id(RuleId::FAULT), RuleKind::Fault, interval_ms),
         ];
-        let levels = limits(channel.quantity, bands, zone);
+        let levels = limits(channel.quantity, &wanted);
         if !levels.is_empty() {
             let kind = RuleKind::Limit;
             let reopen_ms = REOPEN_MS_DEFAULT;
@@ -76,7 +88,16 @@ pub fn rules_for(
         zone: zone.id.clone(),
         clock: DayClock { site: site.clone(), day: zone.day.clone(), light },
         channels: channels.iter().map(channel_rules).collect(),
+        growing,
     }
+}
+
+/// What the limits of a zone are made of.
+struct Wanted<'a> {
+    bands: &'a [Band],
+    zone: &'a Zone,
+    growing: Option<&'a Growing>,
+    confirmed: &'a ConfirmedLimits,
 }
 
 /// Returns the rule about a channel that is silent, or gives faults.
@@ -102,25 +123,19 @@ fn blind(id: RuleId, kind: RuleKind, interval_ms: u32) -> Rule {
 }
 
 /// Returns the levels of a quantity's limits.
-fn limits(quantity: Quantity, bands: &[Band], zone: &Zone) -> Vec<Level> {
+fn limits(quantity: Quantity, wanted: &Wanted<'_>) -> Vec<Level> {
     let mut levels = Vec::new();
     for severity in Severity::ALL {
         for side in [Side::Low, Side::High] {
-            levels.extend(level(quantity, side, severity, bands, zone));
+            levels.extend(level(quantity, side, severity, wanted));
         }
     }
     levels
 }
 
-fn level(
-    quantity: Quantity,
-    side: Side,
-    severity: Severity,
-    bands: &[Band],
-    zone: &Zone,
-) -> Option<Level> {
+fn level(quantity: Quantity, side: Side, severity: Severity, wanted: &Wanted<'_>) -> Option<Level> {
     let set = |period: Period| {
-        zone.overrides.iter().find(|it| {
+        wanted.zone.overrides.iter().find(|it| {
             (it.quantity, it.side, it.severity) == (quantity, side, severity)
                 && it.period.overlaps(period)
         })
@@ -128,7 +143,7 @@ fn level(
     let (set_day, set_night) = (set(Period::Day), set(Period::Night));
     let bound = |period: Period, set: Option<&LimitOverride>| match set {
         Some(set) => set.limit.map(|limit| of_person(limit, set)),
-        None if severity == Severity::High => of_profile(quantity, side, period, bands, zone),
+        None if severity == Severity::High => of_profile(quantity, side, period, wanted),
         None => None,
     };
     let (day, night) = (bound(Period::Day, set_day), bound(Period::Night, set_night));
@@ -141,7 +156,7 @@ fn level(
     let set_deadband = |set: Option<&LimitOverride>| set.and_then(|set| set.deadband);
     let deadband = set_deadband(set_day)
         .or(set_deadband(set_night))
-        .unwrap_or_else(|| deadband(quantity, bands, day.as_ref().or(night.as_ref())));
+        .unwrap_or_else(|| deadband(quantity, wanted.bands, day.as_ref().or(night.as_ref())));
     let on_delay_default = if severity == Severity::Critical { 0 } else { ON_DELAY_MS_DEFAULT };
     Some(Level {
         severity,
@@ -152,26 +167,26 @@ fn level(
 }
 
 fn of_person(limit: Scaled, set: &LimitOverride) -> Bound {
-    Bound { limit, wakes: true, class: None, sources: Vec::new(), reason: Some(set.reason.clone()) }
+    let reason = Some(set.reason.clone());
+    Bound { limit, wakes: true, class: None, sources: Vec::new(), reason, confirmed_by: None }
 }
 
 fn of_profile(
     quantity: Quantity,
     side: Side,
     period: Period,
-    bands: &[Band],
-    zone: &Zone,
+    wanted: &Wanted<'_>,
 ) -> Option<Bound> {
     if quantity == Quantity::DailyLightIntegral {
         return None;
     }
     let is_light = matches!(quantity, Quantity::Illuminance | Quantity::Ppfd);
-    let by_lamp = matches!(zone.day, Day::Lamp { .. });
+    let by_lamp = matches!(wanted.zone.day, Day::Lamp { .. });
     if is_light && side == Side::Low && !(by_lamp && period == Period::Day) {
         return None;
     }
-    let of = |wanted: Period| {
-        bands.iter().find(|band| band.quantity == quantity && band.period == wanted)
+    let of = |period: Period| {
+        wanted.bands.iter().find(|band| band.quantity == quantity && band.period == period)
     };
     let band = of(period).or_else(|| of(Period::All))?;
     let limit = match side {
@@ -179,8 +194,13 @@ fn of_profile(
         Side::High => band.alarm.hi(),
     }?;
     let class = band.alarm_class?;
-    let wakes = !class.needs_confirmation();
-    Some(Bound { limit, wakes, class: Some(class), sources: band.sources.clone(), reason: None })
+    let confirmed_by = wanted.growing.filter(|_| class.needs_confirmation()).and_then(|growing| {
+        let by = wanted.confirmed.by(&wanted.zone.site, growing, (quantity, side, limit));
+        by.map(str::to_owned)
+    });
+    let wakes = !class.needs_confirmation() || confirmed_by.is_some();
+    let sources = band.sources.clone();
+    Some(Bound { limit, wakes, class: Some(class), sources, reason: None, confirmed_by })
 }
 
 /// Returns how far back inside a limit a value must be, after the project's IoT study: 0.5 °C,

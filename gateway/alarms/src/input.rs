@@ -89,7 +89,20 @@ pub enum Action {
     Acknowledge,
     /// They say something about it.
     Comment,
+    /// They put it aside, for the reason in their comment: it is judged as ever and notifies nobody.
+    /// Longer than [`SHELVE_MS_MAX`] is cut to it; without effect where the end is not in the future.
+    Shelve {
+        /// Until when, on the gateway's time.
+        until: Timestamp,
+        /// It also ends when the condition is back to normal.
+        one_shot: bool,
+    },
+    /// They take it from the shelf before its time. Without effect where it is not shelved.
+    Unshelve,
 }
+
+/// The longest that an alarm may be shelved at once, in milliseconds; longer is cut to it.
+pub const SHELVE_MS_MAX: i64 = 86_400_000;
 
 /// How far the input of a rule can be trusted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

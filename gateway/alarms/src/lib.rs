@@ -25,6 +25,12 @@
 //! A reading with a fault, or one that failed its quality test, is no value: it moves no limit's
 //! condition. It raises the channel's fault alarm.
 //!
+//! # The shelf
+//! A person may put an open alarm aside ([`Action::Shelve`]), for a reason and until a time at most
+//! [`SHELVE_MS_MAX`] away. It is judged as ever; nothing about it notifies, its return does as ever.
+//! It is off the shelf when a person says so, at the first tick of its time, or, one-shot, when it
+//! returns. Where it is active then, it is unacknowledged and notifies once.
+//!
 //! # Day and night
 //! A limit may differ by day and by night. For [`PHASE_SETTLE_MS`] after the change the wider of
 //! the two limits raises and the narrower one lets return, so that the change itself does neither;
@@ -38,6 +44,7 @@
 //! from then on it notifies and wants acknowledgement. If the live samples are back inside, it
 //! returns as history. History that lies before what was judged already is late like any sample.
 
+mod confirmed;
 mod daylight;
 mod engine;
 mod episode;
@@ -49,6 +56,7 @@ mod outcome;
 mod rule;
 mod state;
 
+pub use confirmed::{ConfirmedLimit, ConfirmedLimits};
 pub use daylight::{Phase, nights, phase};
 pub use engine::evaluate;
 pub use episode::{
@@ -56,7 +64,7 @@ pub use episode::{
     Transition,
 };
 pub use from_profile::{OFF_DELAY_MS_DEFAULT, ON_DELAY_MS_DEFAULT, ZoneChannel, rules_for};
-pub use input::{Action, Input, InputState, Presence, Sample};
+pub use input::{Action, Input, InputState, Presence, SHELVE_MS_MAX, Sample};
 pub use nursery::{Severity, Side, SourceClass};
 pub use rule::{
     Bound, ChannelId, ChannelRules, DayClock, Error, INTERVALS_UNTIL_GAP, LEVELS_MAX, Level,

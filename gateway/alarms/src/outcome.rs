@@ -7,8 +7,8 @@ use crate::hour::{self, Hour};
 use crate::level::further;
 use crate::state::AlarmState;
 use crate::{
-    Acknowledgement, Action, Episode, InputState, Kind, Level, Rule, RuleKind, State, Suppression,
-    Transition, Trip,
+    Acknowledgement, Action, Episode, InputState, Kind, Level, Rule, RuleKind, SHELVE_MS_MAX,
+    State, Suppression, Transition, Trip,
 };
 
 /// When something happened, and what was read.
@@ -111,6 +111,8 @@ fn raise(
         if moment.history || away_us < i64::from(context.rule.reopen_ms) * 1_000 {
             episode.active = true;
             episode.returned = None;
+            // Only on the shelf does one wait here that was acknowledged before it broke again.
+            episode.acknowledged = None;
             episode.count = episode.count.saturating_add(1);
             take_level(alarm, context, worst);
             push(alarm, moment, Kind::Reopened, out);
@@ -193,10 +195,11 @@ fn give_back(
     episode.active = false;
     episode.returned = Some(judged.inside.unwrap_or(moment.at));
     (episode.last, episode.input) = (moment.at, moment.input);
-    if !episode.wants_acknowledgement() && !alarm.latched {
-        episode.closed = Some(moment.at);
-    }
+    alarm.close_if_over(moment.at);
     push(alarm, moment, Kind::Returned, out);
+    if matches!(alarm.suppression, Suppression::Shelved { one_shot: true, .. }) {
+        unshelve(alarm, moment, out);
+    }
 }
 
 /// Puts the alarm on a level.
@@ -215,6 +218,31 @@ fn take_level(alarm: &mut AlarmState, context: &Context<'_>, worst: &Worst<'_>) 
     follow(alarm, &context.moment, worst.side);
 }
 
+/// Tells that the rule of an open alarm has changed. Where its limit was confirmed meanwhile, it
+/// wakes from now on, and does so at once if it is active and nobody knows of it.
+pub(crate) fn change_rule(
+    alarm: &mut AlarmState,
+    context: &Context<'_>,
+    out: &mut Vec<Transition>,
+) {
+    let Some(episode) = &mut alarm.open else { return };
+    let own =
+        |level: &&Level| Some(level.side()) == episode.side && level.severity == episode.severity;
+    let bounds = context.rule.levels.iter().find(own).map(|level| match &level.trip {
+        Trip::Limit(threshold) => [threshold.day.as_ref(), threshold.night.as_ref()],
+        Trip::Silence { .. } | Trip::Fault { .. } => [None, None],
+    });
+    let mut bounds = bounds.into_iter().flatten().flatten();
+    let bound = bounds.find(|bound| Some(bound.limit) == episode.limit);
+    let before = episode.wakes;
+    episode.wakes = bound.map_or(before, |bound| bound.wakes);
+    let is_news = !before && episode.wakes && episode.active && episode.wants_acknowledgement();
+    push(alarm, &context.moment, Kind::RuleChanged, out);
+    if let (true, Some(transition)) = (is_news, out.last_mut()) {
+        transition.notify = alarm.suppression == Suppression::None && !context.moment.history;
+    }
+}
+
 /// Takes the newest sample and the peak of the levels into the episode.
 fn follow(alarm: &mut AlarmState, moment: &Moment, side: Side) {
     let Some(episode) = &mut alarm.open else { return };
@@ -224,37 +252,61 @@ fn follow(alarm: &mut AlarmState, moment: &Moment, side: Side) {
     }
 }
 
-/// Takes in that a person has acknowledged an alarm, or said something about it.
-pub(crate) fn acknowledge(
+/// Takes in what a person did to an alarm.
+pub(crate) fn operate(
     alarm: &mut AlarmState,
     action: Action,
     words: Acknowledgement,
     out: &mut Vec<Transition>,
 ) {
     let Some(episode) = &mut alarm.open else { return };
-    let kind = match action {
-        Action::Comment => Kind::Commented,
+    let moment = of_gateway(words.at, episode.input);
+    let before = out.len();
+    match action {
+        Action::Comment => push(alarm, &moment, Kind::Commented, out),
         Action::Acknowledge if episode.wants_acknowledgement() => {
             episode.acknowledged = Some(words.clone());
-            if !episode.active && !alarm.latched {
-                episode.closed = Some(words.at);
-            }
-            Kind::Acknowledged
+            alarm.close_if_over(words.at);
+            push(alarm, &moment, Kind::Acknowledged, out);
         }
-        Action::Acknowledge => return,
-    };
-    let moment = Moment {
-        at: words.at,
-        seen: words.at,
-        value: None,
-        fault: None,
-        history: false,
-        input: episode.input,
-    };
-    push(alarm, &moment, kind, out);
-    if let Some(transition) = out.last_mut() {
+        Action::Shelve { until, one_shot } if until > words.at => {
+            let until = until.min(words.at.plus_ms(SHELVE_MS_MAX));
+            let (by, reason) = (words.by.clone(), words.comment.clone());
+            alarm.suppression = Suppression::Shelved { until, one_shot, by, reason };
+            push(alarm, &moment, Kind::Shelved, out);
+        }
+        Action::Unshelve if alarm.is_shelved() => unshelve(alarm, &moment, out),
+        Action::Acknowledge | Action::Shelve { .. } | Action::Unshelve => {}
+    }
+    if let Some(transition) = out.get_mut(before) {
         (transition.by, transition.comment) = (Some(words.by), Some(words.comment));
     }
+}
+
+/// Takes an alarm from the shelf when its time is up.
+pub(crate) fn unshelve_when_due(alarm: &mut AlarmState, now: Timestamp, out: &mut Vec<Transition>) {
+    let Suppression::Shelved { until, .. } = alarm.suppression else { return };
+    if until <= now {
+        let input = alarm.open.as_ref().map(|episode| episode.input).unwrap_or_default();
+        unshelve(alarm, &of_gateway(now, input), out);
+    }
+}
+
+/// Takes an alarm from the shelf. An active one is news: nobody knows of it, whoever acknowledged
+/// it meanwhile (ISA-18.2, from G to B).
+fn unshelve(alarm: &mut AlarmState, moment: &Moment, out: &mut Vec<Transition>) {
+    alarm.suppression = Suppression::None;
+    let Some(episode) = &mut alarm.open else { return };
+    if episode.active {
+        episode.acknowledged = None;
+    }
+    alarm.close_if_over(moment.at);
+    push(alarm, moment, Kind::Unshelved, out);
+}
+
+/// Returns the moment of what happens by the gateway's clock and not by a sample.
+pub(crate) const fn of_gateway(at: Timestamp, input: InputState) -> Moment {
+    Moment { at, seen: at, value: None, fault: None, history: false, input }
 }
 
 /// Appends a transition of an alarm's open episode; a closed episode leaves the alarm with it.
@@ -263,7 +315,11 @@ pub(crate) fn push(alarm: &mut AlarmState, moment: &Moment, kind: Kind, out: &mu
     if episode.closed.is_none() {
         alarm.open = Some(episode.clone());
     }
-    let worse = matches!(kind, Kind::Raised | Kind::Reopened | Kind::Rose | Kind::WentLive);
+    let worse = match kind {
+        Kind::Raised | Kind::Reopened | Kind::Rose | Kind::WentLive => true,
+        Kind::Unshelved => episode.active,
+        _ => false,
+    };
     let live = !episode.history && !moment.history;
     out.push(Transition {
         kind,

@@ -6,7 +6,7 @@ use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 use measure::{Quantity, Scaled, Slug};
-use nursery::{Day, Severity, Side, Site, SourceClass};
+use nursery::{Day, Growing, Severity, Side, Site, SourceClass};
 use serde::{Deserialize, Serialize};
 
 /// The most levels of a rule: each severity on each side; a rule with more is refused.
@@ -172,6 +172,15 @@ pub struct Bound {
     pub sources: Vec<String>,
     /// Why a person has set it.
     pub reason: Option<String>,
+    /// Who has confirmed a limit of a weak source for this nursery.
+    pub confirmed_by: Option<String>,
+}
+
+impl Bound {
+    /// Returns whether it wakes nobody until a person of the nursery confirms it.
+    pub fn needs_confirmation(&self) -> bool {
+        self.confirmed_by.is_none() && self.class.is_some_and(SourceClass::needs_confirmation)
+    }
 }
 
 impl Level {
@@ -225,6 +234,8 @@ pub struct DayClock {
 pub struct ZoneRules {
     /// The zone, unique in its site.
     pub zone: Slug,
+    /// What its limits were made for; none where nothing grows.
+    pub growing: Option<Growing>,
     /// Its day.
     pub clock: DayClock,
     /// Its channels.

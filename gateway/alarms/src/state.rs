@@ -97,6 +97,13 @@ impl State {
             .filter_map(|alarm| alarm.open.as_deref().map(|episode| (episode, alarm.name())))
     }
 
+    /// Returns what keeps an open episode from notifying.
+    pub fn suppression(&self, id: AlarmId) -> Option<&Suppression> {
+        let mut alarms = self.channels.values().flat_map(|channel| &channel.alarms);
+        let is_it = |alarm: &&AlarmState| alarm.open.as_ref().is_some_and(|it| it.id == id);
+        alarms.find(is_it).map(|alarm| &alarm.suppression)
+    }
+
     /// Returns an open episode and its state.
     pub fn alarm(&self, id: AlarmId) -> Option<(&Episode, StateName)> {
         self.open().find(|(episode, _)| episode.id == id)
@@ -221,6 +228,21 @@ impl AlarmState {
             known.cloned().unwrap_or_else(|| LevelState::new(level.side(), level.severity))
         };
         self.levels = rule.levels.iter().map(keep).collect();
+    }
+
+    pub(crate) const fn is_shelved(&self) -> bool {
+        matches!(self.suppression, Suppression::Shelved { .. })
+    }
+
+    /// Closes an episode that is over and known. One on the shelf stays until it is off it, so that
+    /// what is shelved can be seen and taken from there.
+    pub(crate) fn close_if_over(&mut self, at: Timestamp) {
+        let keep = self.latched || self.is_shelved();
+        if let Some(episode) = &mut self.open
+            && !(episode.active || episode.wants_acknowledgement() || keep)
+        {
+            episode.closed = Some(at);
+        }
     }
 
     pub(crate) fn name(&self) -> StateName {

@@ -5,7 +5,7 @@ use measure::{Quantity, Scaled, Timestamp};
 use nursery::{Period, Stage, Zone};
 use store::SeriesId;
 
-use crate::look::{Look, name};
+use crate::look::{Look, name, person};
 use crate::types;
 
 /// The longest span whose nights are told apart, in milliseconds: on a longer one no eye could. Then
@@ -36,8 +36,8 @@ impl Wanted<'_> {
                 limit: units(bound.limit),
                 wakes: bound.wakes,
                 class: bound.class.map(|class| class.name().to_owned()),
-                needs_confirmation: !bound.wakes,
-                confirmed_by: None,
+                needs_confirmation: bound.needs_confirmation(),
+                confirmed_by: bound.confirmed_by.as_deref().map(person),
             });
         }
         if target.is_none() && limits.is_empty() {
@@ -192,7 +192,7 @@ fn rules(look: &Look, zone: &Zone, stage: Option<&Stage>) -> Vec<ChannelRules> {
             expected_interval_ms: None,
         })
         .collect();
-    alarms::rules_for(site, zone, stage, &channels).channels
+    alarms::rules_for(site, zone, stage, &channels, &look.nursery.confirmed).channels
 }
 
 /// Returns the band of a quantity through the eras, one step a change.

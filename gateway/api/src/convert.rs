@@ -56,6 +56,8 @@ impl From<alarms::Kind> for types::AlarmEventKind {
             alarms::Kind::Refreshed => Self::InputRestored,
             alarms::Kind::WentLive => Self::WentLive,
             alarms::Kind::RuleChanged => Self::RuleChanged,
+            alarms::Kind::Shelved => Self::Shelved,
+            alarms::Kind::Unshelved => Self::Unshelved,
             alarms::Kind::Superseded | alarms::Kind::Withdrawn => Self::Closed,
         }
     }

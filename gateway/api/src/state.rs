@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use alarms::{Action, AlarmId, Rules};
+use alarms::{Action, AlarmId, ConfirmedLimits, Rules};
 use measure::{NodeKey, Timestamp};
 use nursery::{Profile, Site, Source, Zone};
 use registry::Registry;
@@ -12,7 +12,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::warn;
 
 use crate::clock::Clock;
-use crate::types::Name;
+use crate::metrics::Meters;
+use crate::types::{Endpoint, Name};
 
 /// How many happenings wait to be told to the event streams; beyond it they are dropped and every
 /// reader is told to read again.
@@ -39,12 +40,41 @@ pub struct State {
     pub troubles: watch::Receiver<Vec<Name>>,
     /// Where people's answers to alarms are carried out.
     pub desk: AlarmDesk,
+    /// What is measured, and where the rest is asked for.
+    pub meters: Meters,
     /// How many times faster than the wall `clock` runs; 1 outside a demonstration.
     pub speed: f64,
     /// Whether this is the demonstration nursery.
     pub demonstration: bool,
-    /// Whether the listener speaks TLS, so that the cookie may ask for it.
-    pub secure: bool,
+    /// Where nodes and people reach the gateway, TLS first; follows the machine's addresses.
+    pub reach: watch::Receiver<Arc<Reach>>,
+    /// The gateway's own certificate authority; `None` where no listener speaks TLS.
+    pub authority: Option<Authority>,
+}
+
+/// Where the gateway is reached, TLS first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// Where nodes connect.
+    pub mqtt: Vec<Endpoint>,
+    /// Where the dashboard is.
+    pub https: Vec<Endpoint>,
+}
+
+/// The gateway's own certificate authority, as people are shown it before they trust it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authority {
+    /// Whether the dashboard's certificate is its; else a certificate of the district is used, and
+    /// only nodes need this one.
+    pub signs_pages: bool,
+    /// The name in its certificate.
+    pub name: String,
+    /// SHA-256 of its certificate, in hexadecimal pairs with colons.
+    pub fingerprint_sha256: String,
+    /// Until when it holds.
+    pub expires: Timestamp,
+    /// The certificate, as PEM.
+    pub pem: String,
 }
 
 /// Sites, zones, nodes, profiles and rules: one consistent picture, replaced whole.
@@ -60,6 +90,8 @@ pub struct Nursery {
     pub profiles: Vec<Profile>,
     /// The sources that profiles name.
     pub sources: Vec<Source>,
+    /// The weak limits that people of this nursery have confirmed.
+    pub confirmed: ConfirmedLimits,
     /// The rules made from them, which the alarm engine judges by.
     pub rules: Rules,
 }

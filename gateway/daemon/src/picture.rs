@@ -78,18 +78,19 @@ impl Painter {
         }
         let sites = self.registry.sites()?;
         let zones = self.registry.zones()?;
+        let confirmed = self.registry.confirmed_limits()?;
         let rules = zones
             .iter()
             .filter_map(|zone| {
                 let site = sites.iter().find(|site| site.id == zone.site)?;
                 let channels = channels.get(&(&zone.site, &zone.id)).map_or(&[][..], Vec::as_slice);
-                Some(rules_for(site, zone, self.stage(zone), channels))
+                Some(rules_for(site, zone, self.stage(zone), channels, &confirmed))
             })
             .collect();
         let rules = Rules::new(rules)?;
         let (profiles, sources) = (self.profiles.clone(), self.sources.clone());
         self.painted = Some(now);
-        Ok(Some(Nursery { sites, zones, nodes, profiles, sources, rules }))
+        Ok(Some(Nursery { sites, zones, nodes, profiles, sources, confirmed, rules }))
     }
 
     fn intervals(&self) -> BTreeMap<NodeKey, u32> {

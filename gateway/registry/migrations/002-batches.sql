@@ -5,10 +5,6 @@ CREATE TABLE accession (
     id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     institute TEXT NOT NULL,
     number TEXT NOT NULL,
-    name TEXT,
-    crop TEXT,
-    taxon TEXT NOT NULL,
-    origin TEXT,
     found_by TEXT NOT NULL,
     body TEXT NOT NULL,
     UNIQUE (institute, number)

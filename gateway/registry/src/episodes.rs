@@ -1,9 +1,10 @@
 //! Alarms: where the engine stands, each episode as it is now, and everything that happened to it.
 
-use alarms::{AlarmId, ChannelId, ChannelState, Episode, STATE_VERSION, State, Transition};
+use alarms::{AlarmId, ChannelId, ChannelState, Episode, Kind, STATE_VERSION, State, Transition};
 use measure::{Scaled, Timestamp};
 use rusqlite::{OptionalExtension as _, Row, ToSql, Transaction, params};
 
+use crate::deliveries::was_told;
 use crate::{Error, Registry, parse, write};
 
 /// The most messages that wait to be sent; one more drops the oldest, whose alarm stays in the
@@ -78,10 +79,11 @@ impl Registry {
     ) -> Result<(), Error> {
         let next_alarm = state.next_alarm();
         self.write(|db| {
+            let mut told = false;
             for transition in transitions {
-                keep(db, transition)?;
+                told |= keep(db, transition)?;
             }
-            if transitions.iter().any(|transition| transition.notify) {
+            if told {
                 let sql = "DELETE FROM outbox WHERE transition IN
                            (SELECT transition FROM outbox ORDER BY transition DESC
                             LIMIT -1 OFFSET ?1)";
@@ -159,6 +161,25 @@ impl Registry {
         self.episodes(sql, &[&channel.0, &from, &to, &limit])
     }
 
+    /// Returns the alarms that were raised since `from`, newest first, at most `limit` of them, and
+    /// how many there are.
+    ///
+    /// # Errors
+    /// Where the file can't be read.
+    pub fn alarms_since(&self, from: Timestamp, limit: usize) -> Result<(Vec<Alarm>, u64), Error> {
+        let sql = "SELECT body, value FROM alarm WHERE raised_us >= ?1
+                   ORDER BY raised_us DESC, id DESC LIMIT ?2";
+        let limit = limit.min(ALARMS_PAGE_MAX) as i64;
+        let alarms = self.episodes(sql, &[&from.micros(), &limit])?;
+        let count = self.read(|db| {
+            let sql = "SELECT COUNT(*) FROM alarm WHERE raised_us >= ?1";
+            let count: i64 =
+                db.prepare_cached(sql)?.query_row([from.micros()], |row| row.get(0))?;
+            Ok(count.unsigned_abs())
+        })?;
+        Ok((alarms, count))
+    }
+
     /// Returns one alarm.
     ///
     /// # Errors
@@ -220,7 +241,8 @@ impl Registry {
     }
 }
 
-fn keep(db: &Transaction<'_>, transition: &Transition) -> Result<(), Error> {
+/// Keeps a transition. Returns whether people are to be told of it.
+fn keep(db: &Transaction<'_>, transition: &Transition) -> Result<bool, Error> {
     let episode = &transition.episode;
     let id = i64::try_from(episode.id.0).map_err(|error| Error::broken("alarm number", error))?;
     // An episode whose rule is gone is closed without having returned.
@@ -254,10 +276,17 @@ fn keep(db: &Transaction<'_>, transition: &Transition) -> Result<(), Error> {
         transition.seen.micros(),
         write("transition", transition)?,
     ])?;
-    if transition.notify {
-        let number = db.last_insert_rowid();
+    let number = db.last_insert_rowid();
+    // Whoever was told that it began is told that it is over.
+    let is_over = match transition.kind {
+        Kind::Returned => true,
+        Kind::Withdrawn => episode.returned.is_none(),
+        _ => false,
+    };
+    let tell = transition.notify || (is_over && was_told(db, id)?);
+    if tell {
         let sql = "INSERT INTO outbox (transition, alarm, made_us) VALUES (?1, ?2, ?3)";
         db.prepare_cached(sql)?.execute(params![number, id, transition.seen.micros()])?;
     }
-    Ok(())
+    Ok(tell)
 }

@@ -37,6 +37,9 @@ use rusqlite_migration::{M, Migrations};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use accessions::{
+    ACCESSIONS_MAX, ACCESSIONS_PAGE_MAX, Accession, Faulty, Found, Imported, SEARCH_CHARS_MAX,
+};
 pub use audit::{CHANGES_PAGE_MAX, Change};
 pub use batches::{BATCH_WHY_CHARS_MAX, BATCHES_MAX, BatchState, Deed};
 pub use births::{BIRTH_BYTES_MAX, Birth};

@@ -60,6 +60,11 @@ pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
         && a.iter().zip(b).fold(0, |differs, (x, y)| black_box(differs | (x ^ y))) == 0
 }
 
+/// Draws 128 bits that name something and are no secret, in 26 letters and digits.
+pub(crate) fn draw_id() -> Result<String, Error> {
+    Ok(base32(&random::<16>()?))
+}
+
 pub(crate) fn random<const N: usize>() -> Result<[u8; N], Error> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|_| Error::Randomness)?;

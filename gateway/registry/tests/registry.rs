@@ -196,7 +196,8 @@ fn rules() -> Rules {
         quantity: Quantity::AirTemperature,
         expected_interval_ms: None,
     };
-    Rules::new(vec![rules_for(&site(), &zone("nursery"), Some(&stage), &[channel])]).unwrap()
+    let none = alarms::ConfirmedLimits::default();
+    Rules::new(vec![rules_for(&site(), &zone("nursery"), Some(&stage), &[channel], &none)]).unwrap()
 }
 
 fn sample(minute: i64, value: f64) -> Input {
@@ -231,7 +232,7 @@ fn alarms_state_outbox_and_position_are_one_commit_and_survive_a_restart() {
     assert_eq!(kinds, [Kind::Raised, Kind::Returned]);
     let [alarm] = registry.alarms(Which::Unacknowledged, 10).unwrap().try_into().unwrap();
     assert_eq!(alarm.value, Some(Scaled(36_000)));
-    assert_eq!(registry.outbox().unwrap().len(), 1, "raising wakes, returning does not");
+    assert_eq!(registry.outbox().unwrap().len(), 2, "who was told of it is told that it is over");
     assert!(registry.alarms(Which::Active, 10).unwrap().is_empty());
 
     let by = Actor::User(name("li")).to_string();

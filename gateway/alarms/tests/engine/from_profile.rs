@@ -1,11 +1,11 @@
 //! The rules that a stage and a person's overrides make.
 
 use alarms::{
-    Bound, ChannelId, Level, RuleKind, Rules, Severity, Side, SourceClass, Threshold, Trip,
-    ZoneChannel, rules_for,
+    Bound, ChannelId, ConfirmedLimit, ConfirmedLimits, Level, RuleKind, Rules, Severity, Side,
+    SourceClass, Threshold, Trip, ZoneChannel, rules_for,
 };
 use measure::{Quantity, Scaled, Slug};
-use nursery::{Band, Day, LimitOverride, Limits, Names, Period, Stage, Zone, ZoneKind};
+use nursery::{Band, Day, Growing, LimitOverride, Limits, Names, Period, Stage, Zone, ZoneKind};
 
 use crate::house::{lamps, site};
 
@@ -25,6 +25,10 @@ fn band(quantity: Quantity, period: Period, alarm: (i32, i32), class: SourceClas
         note: None,
         proxy: false,
     }
+}
+
+fn none() -> ConfirmedLimits {
+    ConfirmedLimits::default()
 }
 
 fn names() -> Names {
@@ -65,7 +69,7 @@ fn levels(
     day: Day,
 ) -> Vec<Level> {
     let channel = ZoneChannel { id: ChannelId(1), quantity, expected_interval_ms: None };
-    let rules = rules_for(&site(), &zone(day, overrides), Some(&stage(bands)), &[channel]);
+    let rules = rules_for(&site(), &zone(day, overrides), Some(&stage(bands)), &[channel], &none());
     assert!(Rules::new(vec![rules.clone()]).is_ok());
     let rules = rules.channels.into_iter().flat_map(|channel| channel.rules);
     rules.filter(|rule| rule.kind == RuleKind::Limit).flat_map(|rule| rule.levels).collect()
@@ -169,7 +173,7 @@ fn every_channel_is_watched_for_silence_and_faults() {
         quantity: Quantity::SupplyVoltage,
         expected_interval_ms: Some(900_000),
     };
-    let rules = rules_for(&site(), &zone(Day::Sun, vec![]), None, &[slow]);
+    let rules = rules_for(&site(), &zone(Day::Sun, vec![]), None, &[slow], &none());
     let kinds: Vec<_> = rules.channels[0].rules.iter().map(|rule| rule.kind).collect();
     assert_eq!(kinds, [RuleKind::Stale, RuleKind::Fault]);
     let stale = &rules.channels[0].rules[0];
@@ -183,6 +187,68 @@ fn the_channel_that_measures_the_light_is_found() {
     let channel =
         |id, quantity| ZoneChannel { id: ChannelId(id), quantity, expected_interval_ms: None };
     let channels = [channel(1, Quantity::Co2), channel(2, Quantity::Illuminance)];
-    let rules = rules_for(&site(), &zone(day, vec![]), None, &channels);
+    let rules = rules_for(&site(), &zone(day, vec![]), None, &channels, &none());
     assert_eq!(rules.clock.light, Some(ChannelId(2)));
+}
+
+/// Whether the high limit by day wakes, and by whom it was confirmed.
+#[track_caller]
+fn check_confirmed(class: SourceClass, change: impl Fn(&mut ConfirmedLimit), expect: Option<&str>) {
+    let growing = Growing {
+        crop: Slug::new("rice").expect("a slug"),
+        method: Slug::new("tray").expect("a slug"),
+        stage: Slug::new("one").expect("a slug"),
+    };
+    let mut confirmed = ConfirmedLimit {
+        site: site().id,
+        growing: growing.clone(),
+        quantity: Quantity::AirTemperature,
+        side: Side::High,
+        limit: Scaled(30_000),
+        by: "li".into(),
+    };
+    change(&mut confirmed);
+    let mut zone = zone(Day::Sun, vec![]);
+    zone.growing = Some(growing);
+    let bands = vec![band(Quantity::AirTemperature, Period::All, (12, 30), class)];
+    let channel = ZoneChannel {
+        id: ChannelId(1),
+        quantity: Quantity::AirTemperature,
+        expected_interval_ms: None,
+    };
+    let confirmed = [confirmed].into_iter().collect();
+    let rules = rules_for(&site(), &zone, Some(&stage(bands)), &[channel], &confirmed);
+    let channels = rules.channels.iter().flat_map(|channel| &channel.rules);
+    let levels: Vec<_> = channels.flat_map(|rule| &rule.levels).collect();
+    let [low, high, ..] = levels.as_slice() else { panic!("{levels:?}") };
+    let (low, high) = (threshold(low), threshold(high));
+    let high = high.day.as_ref().expect("a high limit");
+    let wakes_anyway = !class.needs_confirmation();
+    assert_eq!(high.confirmed_by.as_deref(), expect);
+    assert_eq!(high.wakes, wakes_anyway || expect.is_some());
+    assert_eq!(high.needs_confirmation(), !high.wakes);
+    assert_eq!(
+        low.day.as_ref().map(|it| it.wakes),
+        Some(wakes_anyway),
+        "the other side is its own"
+    );
+}
+
+#[test]
+fn a_weak_limit_wakes_once_somebody_of_the_nursery_has_confirmed_it() {
+    check_confirmed(SourceClass::G, |_| {}, Some("li"));
+    check_confirmed(SourceClass::C, |_| {}, Some("li"));
+    check_confirmed(SourceClass::B, |_| {}, None);
+}
+
+#[test]
+fn a_confirmation_holds_for_its_value_and_its_stage_alone() {
+    check_confirmed(SourceClass::G, |it| it.limit = Scaled(29_999), None);
+    check_confirmed(SourceClass::G, |it| it.side = Side::Low, None);
+    check_confirmed(SourceClass::G, |it| it.quantity = Quantity::Co2, None);
+    let other = || Slug::new("two").expect("a slug");
+    check_confirmed(SourceClass::G, |it| it.growing.stage = other(), None);
+    check_confirmed(SourceClass::G, |it| it.growing.method = other(), None);
+    check_confirmed(SourceClass::G, |it| it.growing.crop = other(), None);
+    check_confirmed(SourceClass::G, |it| it.site = other(), None);
 }

@@ -39,7 +39,7 @@ pub(crate) fn lamps() -> Day {
 
 pub(crate) fn bound(degrees: i32, wakes: bool) -> Option<Bound> {
     let limit = Scaled(degrees * 1_000);
-    Some(Bound { limit, wakes, class: None, sources: Vec::new(), reason: None })
+    Some(Bound { limit, wakes, class: None, sources: Vec::new(), reason: None, confirmed_by: None })
 }
 
 pub(crate) fn limit(
@@ -99,7 +99,8 @@ pub(crate) fn rules(levels: Vec<Level>, day: Day) -> Rules {
         rules: vec![limit_rule(levels), stale, fault],
     };
     let clock = DayClock { site: site(), day, light: None };
-    let zone = ZoneRules { zone: Slug::new("house-1").unwrap(), clock, channels: vec![channel] };
+    let (zone, channels) = (Slug::new("house-1").unwrap(), vec![channel]);
+    let zone = ZoneRules { zone, growing: None, clock, channels };
     Rules::new(vec![zone]).unwrap()
 }
 

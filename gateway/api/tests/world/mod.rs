@@ -99,6 +99,7 @@ impl World {
             zones,
             profiles,
             sources: vec![],
+            confirmed: alarms::ConfirmedLimits::default(),
             rules: rules.clone(),
         };
         let now_us = Arc::new(AtomicI64::new(NOW_MS * 1_000));
@@ -122,9 +123,11 @@ impl World {
             presence,
             troubles,
             desk,
+            meters: api::Meters::default(),
             speed: 1.0,
             demonstration: false,
-            secure: false,
+            reach: watch::channel(Arc::default()).1,
+            authority: None,
         };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -134,7 +137,12 @@ impl World {
         let stop = CancellationToken::new();
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
-        let served = runtime.spawn(api::run(listener, state, happenings, stop.clone()));
+        let served = runtime.spawn(api::run(
+            api::Listeners { http: Some(listener), https: None },
+            state,
+            happenings,
+            stop.clone(),
+        ));
         runtime.spawn_blocking({
             let (registry, rules) = (Arc::clone(&registry), rules.clone());
             let announcer = announcer.clone();
@@ -348,6 +356,7 @@ fn plan() -> (Vec<Site>, Vec<Zone>, Vec<Profile>) {
 
 /// Makes the rules, and with them the channels' numbers.
 fn rules(store: &dyn Store, sites: &[Site], zones: &[Zone], profiles: &[Profile]) -> Rules {
+    let confirmed = alarms::ConfirmedLimits::default();
     let zones = ["n1", "n2"].iter().zip(zones).map(|(node, zone)| {
         let channels = [Quantity::AirTemperature, Quantity::RelativeHumidity].map(|quantity| {
             let key = SeriesKey { node: node_key(node), position: slug("canopy"), quantity };
@@ -356,7 +365,7 @@ fn rules(store: &dyn Store, sites: &[Site], zones: &[Zone], profiles: &[Profile]
         });
         let growing = zone.growing.as_ref().unwrap();
         let stage = profiles[0].stage(&growing.method, &growing.stage);
-        rules_for(&sites[0], zone, stage, &channels)
+        rules_for(&sites[0], zone, stage, &channels, &confirmed)
     });
     Rules::new(zones.collect()).unwrap()
 }
