@@ -1,6 +1,7 @@
 //! Who may ask what. Every route is registered with a [`Guard`], and there is no other way to
 //! register one; the gate in front of the handler turns away who lacks the right.
 
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -16,8 +17,13 @@ use registry::Who;
 use crate::problem::Refusal;
 use crate::server::{Shared, blocking};
 
-/// The name of the session's cookie.
+/// The name of the session's cookie over plain HTTP.
 pub const COOKIE_NAME: &str = "miaopu_session";
+
+/// Its name over TLS: browsers take a cookie with this prefix only with `Secure`, from the very host,
+/// so that nothing said over plain HTTP can set or read it. A name of its own also lets a person sign
+/// in on both, because a browser keeps a plain answer from replacing a secure cookie.
+pub const SECURE_COOKIE_NAME: &str = "__Host-miaopu_session";
 
 /// How many requests are worked on at once; one more is told to come again. Event streams have a
 /// maximum of their own.
@@ -84,6 +90,25 @@ impl<S: Send + Sync> FromRequestParts<S> for Peer {
     }
 }
 
+/// Whether a request came over TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct OverTls(pub(crate) bool);
+
+impl OverTls {
+    /// Returns the name of the session's cookie.
+    pub(crate) const fn cookie_name(self) -> &'static str {
+        if self.0 { SECURE_COOKIE_NAME } else { COOKIE_NAME }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for OverTls {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get::<Self>().copied().unwrap_or_default())
+    }
+}
+
 /// The gate in front of every handler.
 pub(crate) async fn gate(
     State((shared, guard)): State<(Arc<Shared>, Guard)>,
@@ -93,7 +118,8 @@ pub(crate) async fn gate(
     let Ok(_place) = shared.requests.try_acquire() else {
         return Refusal::busy().into_response();
     };
-    let admitted = admit(&shared, guard, request.method(), request.headers()).await;
+    let tls = request.extensions().get::<OverTls>().copied().unwrap_or_default();
+    let admitted = admit(&shared, guard, tls, request.method(), request.headers()).await;
     match admitted {
         Ok(Some(asker)) => {
             request.extensions_mut().insert(asker);
@@ -107,6 +133,7 @@ pub(crate) async fn gate(
 async fn admit(
     shared: &Arc<Shared>,
     guard: Guard,
+    tls: OverTls,
     method: &Method,
     headers: &HeaderMap,
 ) -> Result<Option<Asker>, Refusal> {
@@ -115,7 +142,7 @@ async fn admit(
         // A stranger's page must not sign a person in as somebody else.
         return if changes { same_origin(headers).map(|()| None) } else { Ok(None) };
     }
-    let credential = credential(headers).ok_or_else(Refusal::not_signed_in)?;
+    let credential = credential(headers, tls).ok_or_else(Refusal::not_signed_in)?;
     if changes && matches!(credential, Credential::Cookie(_)) {
         same_origin(headers)?;
     }
@@ -167,7 +194,7 @@ fn may(who: &Who, right: Right) -> Result<(), Refusal> {
 
 /// A bearer token goes before a cookie, so that a program in a browser can't be mistaken for its
 /// user.
-fn credential(headers: &HeaderMap) -> Option<Credential> {
+fn credential(headers: &HeaderMap, tls: OverTls) -> Option<Credential> {
     if let Some(value) = headers.get(AUTHORIZATION) {
         let (scheme, secret) = value.to_str().ok()?.split_once(' ')?;
         let secret = secret.trim();
@@ -178,7 +205,7 @@ fn credential(headers: &HeaderMap) -> Option<Credential> {
     let mut pairs = cookies
         .flat_map(|cookies| cookies.split(';'))
         .filter_map(|pair| pair.trim().split_once('='));
-    let found = pairs.find(|(name, value)| *name == COOKIE_NAME && !value.is_empty());
+    let found = pairs.find(|(name, value)| *name == tls.cookie_name() && !value.is_empty());
     found.map(|(_, value)| Credential::Cookie(value.to_owned()))
 }
 
@@ -237,11 +264,24 @@ mod tests {
     #[test]
     fn a_bearer_goes_before_a_cookie_and_another_scheme_is_none() {
         let cookie = ("cookie", "a=b; miaopu_session=xyz");
-        let found = credential(&headers(&[cookie]));
+        let found = credential(&headers(&[cookie]), OverTls(false));
         assert!(matches!(found, Some(Credential::Cookie(value)) if value == "xyz"));
-        let found = credential(&headers(&[cookie, ("authorization", "bearer t")]));
+        let found = credential(&headers(&[cookie, ("authorization", "bearer t")]), OverTls(false));
         assert!(matches!(found, Some(Credential::Bearer(value)) if value == "t"));
-        assert!(credential(&headers(&[cookie, ("authorization", "Basic t")])).is_none());
-        assert!(credential(&headers(&[("cookie", "miaopu_session=")])).is_none());
+        let basic = headers(&[cookie, ("authorization", "Basic t")]);
+        assert!(credential(&basic, OverTls(false)).is_none());
+        assert!(credential(&headers(&[("cookie", "miaopu_session=")]), OverTls(false)).is_none());
+    }
+
+    #[test]
+    fn a_plain_cookie_counts_for_nothing_over_tls_and_the_other_way_round() {
+        let plain = headers(&[("cookie", "miaopu_session=p")]);
+        let secure = headers(&[("cookie", "__Host-miaopu_session=s")]);
+        assert!(credential(&plain, OverTls(true)).is_none());
+        assert!(credential(&secure, OverTls(false)).is_none());
+        assert!(matches!(
+            credential(&secure, OverTls(true)),
+            Some(Credential::Cookie(value)) if value == "s"
+        ));
     }
 }

@@ -19,9 +19,11 @@ mod overview;
 mod pages;
 mod problem;
 mod routes;
+mod secure;
 mod server;
 mod session;
 mod state;
+mod trust;
 pub mod types;
 pub mod typescript;
 
@@ -30,15 +32,16 @@ pub use bands::NIGHTS_SPAN_MS_MAX;
 pub use buckets::{POINTS_DEFAULT, POINTS_MAX, STEPS_MS};
 pub use clock::Clock;
 pub use events::{LINES_MAX, STREAMS_MAX};
-pub use guard::{COOKIE_NAME, REQUESTS_MAX};
+pub use guard::{COOKIE_NAME, REQUESTS_MAX, SECURE_COOKIE_NAME};
 pub use inbox::ORDER_WAIT;
 pub use overview::{GLANCES_MAX, OVERVIEW_FRESH_MS};
 pub use routes::{BASE, openapi, openapi_text};
+pub use secure::TLS_WAIT;
 pub use server::{
-    CONNECTIONS_MAX, HEAD_BYTES_MAX, HEAD_WAIT, PASSWORDS_MAX, QUESTIONS_MAX, SHUTDOWN_WAIT,
-    TURN_WAIT, run,
+    CONNECTIONS_MAX, HEAD_BYTES_MAX, HEAD_WAIT, Listeners, PASSWORDS_MAX, QUESTIONS_MAX,
+    SHUTDOWN_WAIT, TURN_WAIT, run,
 };
 pub use state::{
-    AlarmDesk, Announcer, HAPPENINGS_MAX, Happening, Happenings, NodePresence, Nursery, ORDERS_MAX,
-    Order, OrderError, Presence, State, alarm_desk, announcements,
+    AlarmDesk, Announcer, Authority, HAPPENINGS_MAX, Happening, Happenings, NodePresence, Nursery,
+    ORDERS_MAX, Order, OrderError, Presence, Reach, State, alarm_desk, announcements,
 };

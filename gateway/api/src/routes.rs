@@ -29,7 +29,7 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::guard::{COOKIE_NAME, Guard, gate};
 use crate::problem::Refusal;
 use crate::server::Shared;
-use crate::{charts, events, folk, inbox, session, types};
+use crate::{charts, events, folk, inbox, session, trust, types};
 
 /// Where the API begins.
 pub const BASE: &str = "/api/v1";
@@ -231,6 +231,8 @@ fn reading_routes() -> Vec<Route> {
     vec![
         Route::get("/health", Guard::Open, charts::health, ("health", "How well the gateway is"))
             .gives::<types::Health>(),
+        Route::get("/trust", Guard::Open, trust::show, ("trust", "Whom a phone is about to trust"))
+            .gives::<types::Trust>(),
         Route::get("/openapi.json", Guard::Open, document, ("openapi", "This document")),
         Route::get("/overview", READ, charts::overview, ("overview", "The houses, worst first"))
             .gives::<types::Overview>(),
@@ -410,7 +412,7 @@ mod tests {
     fn only_these_routes_are_open_to_everyone() {
         let open: Vec<_> =
             table().iter().filter(|it| it.guard == Guard::Open).map(|it| it.path).collect();
-        assert_eq!(open, ["/session", "/health", "/openapi.json"]);
+        assert_eq!(open, ["/session", "/health", "/trust", "/openapi.json"]);
     }
 
     #[test]

@@ -10,8 +10,11 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use people::Throttle;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_http::compression::CompressionLayer;
@@ -21,10 +24,10 @@ use tracing::{debug, warn};
 
 use crate::ask::BODY_BYTES_MAX;
 use crate::events::{self, LINES_MAX, Line, STREAMS_MAX};
-use crate::guard::{Peer, REQUESTS_MAX};
+use crate::guard::{OverTls, Peer, REQUESTS_MAX};
 use crate::problem::Refusal;
 use crate::state::{Happenings, State};
-use crate::{overview, pages, routes};
+use crate::{overview, pages, routes, secure, trust};
 
 /// How many connections are served at once; one more waits in the listener's queue.
 pub const CONNECTIONS_MAX: usize = 512;
@@ -64,10 +67,19 @@ pub(crate) struct Shared {
     pub(crate) stop: CancellationToken,
 }
 
-/// Serves the API and the dashboard on a bound listener until `stop` is cancelled and the requests
+/// The bound listeners. Both serve the same, and share every maximum.
+#[derive(Debug)]
+pub struct Listeners {
+    /// Plain HTTP; meant for the loopback.
+    pub http: Option<TcpListener>,
+    /// HTTP over TLS, with how it is spoken.
+    pub https: Option<(TcpListener, Arc<ServerConfig>)>,
+}
+
+/// Serves the API and the dashboard on bound listeners until `stop` is cancelled and the requests
 /// at work have ended. A listener that fails is tried again.
 pub async fn run(
-    listener: TcpListener,
+    listeners: Listeners,
     state: State,
     happenings: Happenings,
     stop: CancellationToken,
@@ -87,13 +99,29 @@ pub async fn run(
     tasks.spawn(events::herald(Arc::clone(&shared), happenings));
     let app = app(shared);
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    while let Some((stream, peer, place)) = accept(&listener, &places, &stop).await {
-        let (app, stop) = (app.clone(), stop.clone());
-        tasks.spawn(async move {
-            connection(stream, peer, app, stop).await;
-            drop(place);
-        });
-    }
+    let plain = async {
+        let Some(listener) = listeners.http else { return };
+        while let Some((stream, peer, place)) = accept(&listener, &places, &stop).await {
+            let (app, stop) = (app.clone(), stop.clone());
+            tasks.spawn(async move {
+                connection(stream, peer, OverTls(false), app, stop).await;
+                drop(place);
+            });
+        }
+    };
+    let secured = async {
+        let Some((listener, config)) = listeners.https else { return };
+        let acceptor = TlsAcceptor::from(config);
+        while let Some((stream, peer, place)) = accept(&listener, &places, &stop).await {
+            let (acceptor, app, stop) = (acceptor.clone(), app.clone(), stop.clone());
+            tasks.spawn(async move {
+                secure::connection(stream, peer, &acceptor, app, stop).await;
+                drop(place);
+            });
+        }
+    };
+    tokio::join!(plain, secured);
+    stop.cancelled().await;
     tasks.close();
     if tokio::time::timeout(SHUTDOWN_WAIT, tasks.wait()).await.is_err() {
         warn!(left = tasks.len(), "Cut requests that did not end at shutdown.");
@@ -131,7 +159,12 @@ async fn accept(
         let place = Arc::clone(places).acquire_owned().await.ok()?;
         loop {
             match listener.accept().await {
-                Ok((stream, peer)) => return Some((stream, peer, place)),
+                Ok((stream, peer)) => {
+                    if let Err(error) = stream.set_nodelay(true) {
+                        debug!(%error, "Could not switch off Nagle's algorithm.");
+                    }
+                    return Some((stream, peer, place));
+                }
                 Err(error) => {
                     // Out of file handles, most often: others may be given back soon.
                     warn!(%error, "Could not accept a connection.");
@@ -143,11 +176,15 @@ async fn accept(
     stop.run_until_cancelled(next).await.flatten()
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, app: Router, stop: CancellationToken) {
-    if let Err(error) = stream.set_nodelay(true) {
-        debug!(%error, "Could not switch off Nagle's algorithm.");
-    }
-    let app = app.layer(Extension(Peer(peer.ip())));
+/// Serves one connection, whatever it runs over, until it ends or the gateway stops.
+pub(crate) async fn connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: SocketAddr,
+    tls: OverTls,
+    app: Router,
+    stop: CancellationToken,
+) {
+    let app = app.layer(Extension(Peer(peer.ip()))).layer(Extension(tls));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WAIT)
@@ -169,6 +206,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, app: Router, stop: Canc
 /// The whole service: the API under its path, the dashboard everywhere else.
 fn app(shared: Arc<Shared>) -> Router {
     let mut app = Router::new()
+        .merge(trust::router(Arc::clone(&shared)))
         .merge(routes::router(shared))
         .fallback(pages::page)
         .method_not_allowed_fallback(routes::no_such_method)

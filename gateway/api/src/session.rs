@@ -11,7 +11,7 @@ use people::UserName;
 use registry::{SESSION_DAYS, Secret, Who};
 
 use crate::ask::Body;
-use crate::guard::{Asker, COOKIE_NAME, Credential, Peer};
+use crate::guard::{Asker, Credential, OverTls, Peer};
 use crate::problem::Refusal;
 use crate::server::{Shared, TURN_WAIT, blocking};
 use crate::types::{PasswordChange, Session, SignIn};
@@ -20,6 +20,7 @@ use crate::types::{PasswordChange, Session, SignIn};
 pub(crate) async fn sign_in(
     Held(shared): Held<Arc<Shared>>,
     Peer(peer): Peer,
+    tls: OverTls,
     Body(asked): Body<SignIn>,
 ) -> Result<(HeaderMap, Json<Session>), Refusal> {
     let user = tried(&shared, peer, &asked.user, {
@@ -35,7 +36,7 @@ pub(crate) async fn sign_in(
         role: user.role,
         must_change_password: user.must_change_password,
     };
-    Ok((cookie(&shared, &secret)?, Json(session(&who))))
+    Ok((cookie(tls, &secret)?, Json(session(&who))))
 }
 
 /// `GET /session`.
@@ -46,13 +47,14 @@ pub(crate) async fn show(asker: Asker) -> Json<Session> {
 /// `DELETE /session`.
 pub(crate) async fn sign_out(
     Held(shared): Held<Arc<Shared>>,
+    tls: OverTls,
     asker: Asker,
 ) -> Result<(StatusCode, HeaderMap), Refusal> {
     if let Credential::Cookie(cookie) = asker.credential {
         let registry = Arc::clone(&shared.state.registry);
         blocking(move || Ok(registry.end_session(&cookie)?)).await?;
     }
-    Ok((StatusCode::NO_CONTENT, set_cookie(&shared, "", 0)?))
+    Ok((StatusCode::NO_CONTENT, set_cookie(tls, "", 0)?))
 }
 
 /// `POST /session/password`.
@@ -128,15 +130,16 @@ fn session(who: &Who) -> Session {
     }
 }
 
-fn cookie(shared: &Shared, secret: &Secret) -> Result<HeaderMap, Refusal> {
-    set_cookie(shared, secret.reveal(), SESSION_DAYS * 86_400)
+fn cookie(tls: OverTls, secret: &Secret) -> Result<HeaderMap, Refusal> {
+    set_cookie(tls, secret.reveal(), SESSION_DAYS * 86_400)
 }
 
-fn set_cookie(shared: &Shared, value: &str, age_s: i64) -> Result<HeaderMap, Refusal> {
-    let secure = if shared.state.secure { "; Secure" } else { "" };
-    let text = format!(
-        "{COOKIE_NAME}={value}; Path=/; Max-Age={age_s}; HttpOnly; SameSite=Strict{secure}"
-    );
+/// A session that began over TLS never travels without it.
+fn set_cookie(tls: OverTls, value: &str, age_s: i64) -> Result<HeaderMap, Refusal> {
+    let secure = if tls.0 { "; Secure" } else { "" };
+    let name = tls.cookie_name();
+    let text =
+        format!("{name}={value}; Path=/; Max-Age={age_s}; HttpOnly; SameSite=Strict{secure}");
     let value = HeaderValue::try_from(text).map_err(|error| Refusal::broken(&error))?;
     Ok(HeaderMap::from_iter([(SET_COOKIE, value)]))
 }

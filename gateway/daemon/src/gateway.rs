@@ -117,7 +117,8 @@ pub(crate) async fn start(
         desk,
         speed: clock.speed(),
         demonstration: settings.demonstration,
-        secure: false,
+        reach: watch::channel(Arc::default()).1,
+        authority: None,
     };
     let desk = Arc::new(Desk { registry, clock: clock.handle() });
     let ports = Ports {
@@ -129,7 +130,8 @@ pub(crate) async fn start(
     tasks.spawn(judge::run(judge, Arc::clone(&outlets), orders, stop.clone()));
     spawn_ingest(&tasks, ingest_config, ports, Arc::clone(&outlets), stop.clone());
     let api_stop = stop.clone();
-    tasks.spawn(api::run(listener, state, happenings, api_stop));
+    let listeners = api::Listeners { http: Some(listener), https: None };
+    tasks.spawn(api::run(listeners, state, happenings, api_stop));
     await_link(&outlets).await;
     Ok(Gateway { http, mqtt, stop, tasks, _broker: broker })
 }
@@ -175,7 +177,7 @@ fn broker(
             let own = account(GATEWAY_USER, password.reveal());
             let own_password = Secret::from(password.reveal().to_owned());
             let gate = Arc::new(Gate { registry: Arc::clone(registry), own_password });
-            let broker = broker::start(&broker::Config { listen: *listen }, gate).or_unavailable(
+            let broker = broker::start(broker::Config { listen: *listen, tls: None }, gate).or_unavailable(
                 format!("cannot start the broker on {listen}; is it taken? choose another address"),
             )?;
             let at = broker.address();
