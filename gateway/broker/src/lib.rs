@@ -2,13 +2,19 @@
 //!
 //! It lives as long as the process and may forget everything at any moment: a node keeps every
 //! reading until the gateway has acknowledged it, so nothing here has to be durable. It is no
-//! store, decodes no payload and knows no TLS yet.
+//! store, decodes no payload and makes no certificate.
+//!
+//! TLS ends here, in front of rmqtt: a connection over TLS is carried on to the plain listener over
+//! the loopback. rmqtt's own TLS would bring a second cryptographic library and could not change its
+//! certificate without a restart. Every limit holds for both ways in, since both end in one
+//! listener.
 
 mod hooks;
 mod limits;
 mod refusals;
 mod retained;
 mod rights;
+mod tls;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU16;
@@ -20,6 +26,7 @@ use rmqtt::context::ServerContext;
 use rmqtt::net::{Builder, Listener};
 use rmqtt::server::MqttServer;
 use tokio::sync::oneshot;
+use tokio_rustls::rustls::ServerConfig;
 
 pub use limits::{
     BACKLOG_MAX, CLIENT_ID_BYTES_MAX, GATEWAY_INFLIGHT_MAX, GATEWAY_QUEUE_MESSAGES_MAX,
@@ -51,16 +58,28 @@ pub trait Gatekeeper: Send + Sync {
 }
 
 /// Where the broker listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Config {
-    /// The address and port; port 0 picks a free one.
+    /// The address and port without TLS; port 0 picks a free one. The connections over TLS arrive
+    /// here too, from this machine.
     pub listen: SocketAddr,
+    /// The listener for TLS, where there is one.
+    pub tls: Option<Tls>,
+}
+
+/// MQTT over TLS.
+#[derive(Debug)]
+pub struct Tls {
+    /// The bound listener.
+    pub listener: std::net::TcpListener,
+    /// How TLS is spoken, and with which certificate.
+    pub config: Arc<ServerConfig>,
 }
 
 impl Default for Config {
-    /// Listens on this machine only, on MQTT's port.
+    /// Listens on this machine only, on MQTT's port, without TLS.
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 1883)) }
+        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 1883)), tls: None }
     }
 }
 
@@ -93,7 +112,7 @@ pub struct Broker {
 ///
 /// # Errors
 /// `Error` where it cannot listen or gets no thread.
-pub fn start(config: &Config, gatekeeper: Arc<dyn Gatekeeper>) -> Result<Broker, Error> {
+pub fn start(config: Config, gatekeeper: Arc<dyn Gatekeeper>) -> Result<Broker, Error> {
     let refusals = Arc::new(Refusals::default());
     let (stop, stopped) = oneshot::channel();
     let (started, start) = std::sync::mpsc::sync_channel(1);
@@ -105,13 +124,13 @@ pub fn start(config: &Config, gatekeeper: Arc<dyn Gatekeeper>) -> Result<Broker,
         .build()
         .map_err(Error::Runtime)?;
     let thread = {
-        let (config, refusals) = (config.clone(), Arc::clone(&refusals));
+        let refusals = Arc::clone(&refusals);
         std::thread::Builder::new().name("broker".to_owned()).spawn(move || {
             runtime.block_on(async {
-                match prepare(&config, gatekeeper, Arc::clone(&refusals)).await {
-                    Ok((server, address)) => {
+                match prepare(config, gatekeeper, Arc::clone(&refusals)).await {
+                    Ok((server, door, address)) => {
                         if started.send(Ok(address)).is_ok() {
-                            serve(server, &refusals, stopped).await;
+                            serve(server, door, &refusals, stopped).await;
                         }
                     }
                     // The receiver waits just below and is gone only with this whole call.
@@ -165,14 +184,16 @@ impl Drop for Broker {
 }
 
 async fn prepare(
-    config: &Config,
+    config: Config,
     gatekeeper: Arc<dyn Gatekeeper>,
     refusals: Arc<Refusals>,
-) -> Result<(MqttServer, SocketAddr), Error> {
+) -> Result<(MqttServer, Option<tls::Door>, SocketAddr), Error> {
     let failed =
         |source: rmqtt::Error| Error::Listen { address: config.listen, source: source.into() };
-    let listener = listener(config).map_err(failed)?;
+    let listener = listener(config.listen).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
+    let door = config.tls.map(|tls| tls::Door::new(tls, address, Arc::clone(&refusals)));
+    let door = door.transpose().map_err(Error::Runtime)?;
     let context = ServerContext::new()
         .busy_check_enable(false)
         .mqtt_max_sessions(isize::try_from(SESSIONS_MAX).unwrap_or(isize::MAX))
@@ -185,13 +206,14 @@ async fn prepare(
         .register(context.extends.hook_mgr())
         .await;
     // rmqtt names a listener by its port, and a picked one is 0 in its own book.
-    Ok((MqttServer::new(context).listener_by_id(listener, address.port()).build(), address))
+    let server = MqttServer::new(context).listener_by_id(listener, address.port()).build();
+    Ok((server, door, address))
 }
 
-fn listener(config: &Config) -> rmqtt::Result<Listener> {
+fn listener(listen: SocketAddr) -> rmqtt::Result<Listener> {
     let mut builder = Builder::new()
         .name("mqtt")
-        .laddr(config.listen)
+        .laddr(listen)
         .backlog(BACKLOG_MAX)
         .nodelay(true)
         // A gateway that starts again must get its port back while old connections linger.
@@ -219,7 +241,18 @@ fn listener(config: &Config) -> rmqtt::Result<Listener> {
 }
 
 /// Serves until it is told to stop, or until whoever could tell it is gone.
-async fn serve(server: MqttServer, refusals: &Refusals, stopped: oneshot::Receiver<()>) {
+async fn serve(
+    server: MqttServer,
+    door: Option<tls::Door>,
+    refusals: &Refusals,
+    stopped: oneshot::Receiver<()>,
+) {
+    let door = async {
+        match door {
+            Some(door) => door.serve().await,
+            None => std::future::pending().await,
+        }
+    };
     let quiet = async {
         loop {
             tokio::time::sleep(refusals::LOG_QUIET).await;
@@ -233,6 +266,7 @@ async fn serve(server: MqttServer, refusals: &Refusals, stopped: oneshot::Receiv
             }
         }
         () = quiet => {}
+        () = door => {}
         _ = stopped => {}
     }
 }

@@ -36,7 +36,8 @@ pub const KEEP_ALIVE_S_MAX: u16 = 1_200;
 pub const SESSION_EXPIRY_MAX: Duration = Duration::from_secs(3_600);
 /// The longest that a message waits for its subscriber; then it is dropped and counted.
 pub const MESSAGE_EXPIRY: Duration = Duration::from_secs(3_600);
-/// The longest that a client may take from its first bytes to its session; then it is cut off.
+/// The longest that a client may take from its first bytes to its session; then it is cut off. Over
+/// TLS also the longest for the handshake, and from there to the first bytes.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest that writing to a client may take; then it is cut off.
 pub const SEND_TIMEOUT: Duration = Duration::from_secs(10);

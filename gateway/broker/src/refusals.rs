@@ -39,11 +39,14 @@ pub enum Refusal {
     Expired,
     /// A retained message found no room and was not kept.
     RetainedFull,
+    /// No TLS came about at the TLS port: plain MQTT, a client that does not trust the authority, or
+    /// one that fell silent.
+    TlsFailed,
 }
 
 impl Refusal {
     /// Every kind, in the order of the counters.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::BadCredentials,
         Self::ForeignClientId,
         Self::ForeignWill,
@@ -54,6 +57,7 @@ impl Refusal {
         Self::QueueFull,
         Self::Expired,
         Self::RetainedFull,
+        Self::TlsFailed,
     ];
 
     /// Returns the name used in logs and metrics, such as `bad_credentials`.
@@ -69,6 +73,7 @@ impl Refusal {
             Self::QueueFull => "queue_full",
             Self::Expired => "expired",
             Self::RetainedFull => "retained_full",
+            Self::TlsFailed => "tls_failed",
         }
     }
 }

@@ -108,7 +108,8 @@ async fn two_brokers_live_in_one_process_and_a_stopped_one_lets_its_port_go() {
     two.publish("miaopu/1/s/two/data", false, b"x").await;
     assert_eq!(two.puback().await, PubAckReason::Success);
     let again =
-        broker::start(&broker::Config { listen: address }, Arc::new(common::Doorman)).unwrap();
+        broker::start(broker::Config { listen: address, tls: None }, Arc::new(common::Doorman))
+            .unwrap();
     assert_eq!(again.address(), address);
     let _one = connect(&again, "s/one").await;
 }
@@ -116,8 +117,10 @@ async fn two_brokers_live_in_one_process_and_a_stopped_one_lets_its_port_go() {
 #[tokio::test]
 async fn a_taken_port_is_an_error_that_names_it() {
     let broker = start();
-    let error =
-        broker::start(&broker::Config { listen: broker.address() }, Arc::new(common::Doorman));
+    let error = broker::start(
+        broker::Config { listen: broker.address(), tls: None },
+        Arc::new(common::Doorman),
+    );
     let error = error.unwrap_err().to_string();
     assert!(error.contains(&broker.address().to_string()), "{error}");
 }

@@ -278,7 +278,7 @@ impl Gatekeeper for Doorman {
 
 pub(crate) fn embedded(port: u16) -> Broker {
     let listen = std::net::SocketAddr::from(([127, 0, 0, 1], port));
-    broker::start(&broker::Config { listen }, Arc::new(Doorman)).unwrap()
+    broker::start(broker::Config { listen, tls: None }, Arc::new(Doorman)).unwrap()
 }
 
 pub(crate) fn config(port: u16) -> Config {
