@@ -42,4 +42,11 @@ describe('a span', () => {
     expect(aroundEpisode(10 * HOUR, null, 12 * HOUR)).toEqual({ from_ms: 10 * HOUR - 1.2 * HOUR, to_ms: 12 * HOUR });
     expect(aroundEpisode(10 * HOUR, 10.5 * HOUR, 20 * HOUR)).toEqual({ from_ms: 9 * HOUR, to_ms: 11.5 * HOUR });
   });
+
+  it('since something began goes from there to now, and is a day where that is not known', () => {
+    const view = { kind: 'since', what: 'stage' } as const;
+    expect(resolve(view, 10 * 86_400_000, 86_400_000)).toEqual({ from_ms: 86_400_000, to_ms: 10 * 86_400_000 });
+    expect(resolve(view, 10 * 86_400_000)).toEqual({ from_ms: 9 * 86_400_000, to_ms: 10 * 86_400_000 });
+    expect(resolve(view, 1_000, 900).from_ms).toBe(1_000 - 600_000);
+  });
 });

@@ -4,8 +4,18 @@
 export const SPAN_NAMES = ['6h', '24h', '7d', '30d'] as const;
 export type SpanName = (typeof SPAN_NAMES)[number];
 
-/** What a chart shows: the last so many hours, always up to now, or a span that was picked. */
-export type View = { kind: 'last'; span: SpanName } | { kind: 'custom'; from_ms: number; to_ms: number };
+/** What the leading batch of a house began, as a chart may show it since. */
+export const BEGINNINGS = ['stage', 'batch'] as const;
+export type Beginning = (typeof BEGINNINGS)[number];
+
+/**
+ * What a chart shows: the last so many hours or all since something began, both always up to now, or
+ * a span that was picked.
+ */
+export type View =
+  | { kind: 'last'; span: SpanName }
+  | { kind: 'since'; what: Beginning }
+  | { kind: 'custom'; from_ms: number; to_ms: number };
 
 export type Range = { from_ms: number; to_ms: number };
 
@@ -25,9 +35,13 @@ export const SPAN_MIN_MS = 10 * MINUTE_MS;
 /** The widest span; a wider wish is narrowed to it. */
 export const SPAN_MAX_MS = 366 * DAY_MS;
 
-/** Returns the span that `view` shows when the gateway's clock says `now_ms`. */
-export function resolve(view: View, now_ms: number): Range {
+/** Returns the span that `view` shows when the gateway's clock says `now_ms`; a day where it isn't known what began. */
+export function resolve(view: View, now_ms: number, since_ms: number | null = null): Range {
   if (view.kind === 'custom') return { from_ms: view.from_ms, to_ms: view.to_ms };
+  if (view.kind === 'since') {
+    const length = since_ms === null ? DAY_MS : Math.min(SPAN_MAX_MS, Math.max(SPAN_MIN_MS, now_ms - since_ms));
+    return { from_ms: now_ms - length, to_ms: now_ms };
+  }
   return { from_ms: now_ms - LENGTH_MS[view.span], to_ms: now_ms };
 }
 

@@ -3,8 +3,11 @@
 import * as api from '../api/client';
 import { follow } from '../api/events';
 import type { Alarm, Channel, Event, Health, Node, Overview, Right, Session } from '../api/types';
-import { isOpen, waits, withAlarm, withChannels, withSamples } from '../series/alarms';
+import { ZONE_DEFAULT } from '../i18n/zone.svelte';
+import { byUrgency, isOpen, withAlarm, withChannels, withSamples } from '../series/alarms';
 import { anchored, gatewayNow, type Clock } from '../series/clock';
+import { withNightAlarm } from '../series/night';
+import { asks } from '../series/shelving';
 
 /** The overview is read again after this long while samples arrive, for its deviations and small lines. */
 const OVERVIEW_EVERY_MS = 20_000;
@@ -33,6 +36,8 @@ export class Live {
   epoch = $state(0);
   /** Alarms that came by themselves since the page was opened. */
   fresh = $state.raw<ReadonlySet<string>>(new Set());
+  /** The site that the page is about, where it is about one. */
+  site = $state<string | null>(null);
 
   #clock = $state.raw<Clock | null>(null);
   #samples = new Set<SampleListener>();
@@ -49,8 +54,32 @@ export class Live {
     readonly onsignedout: () => void,
   ) {}
 
+  /** Alarms that somebody should look at now, the most urgent first; shelved ones are not among them. */
+  get asking(): Alarm[] {
+    return this.alarms.filter((alarm) => asks(alarm, this.now_ms)).sort(byUrgency);
+  }
+
   get unacknowledged(): number {
-    return this.alarms.filter(waits).length;
+    return this.asking.length;
+  }
+
+  /** The time zone of a site, or of the first one where none is named. */
+  zoneOf(site: string | null): string {
+    const sites = this.overview?.sites ?? [];
+    return (sites.find((one) => one.site === site) ?? sites[0])?.time_zone ?? ZONE_DEFAULT;
+  }
+
+  /** Whether the sites tell different times, so that each time must say whose it is. */
+  get zones(): boolean {
+    return new Set((this.overview?.sites ?? []).map((one) => one.time_zone)).size > 1;
+  }
+
+  /** Says which site the page is about, until the returned function is called. */
+  about(site: string | null): () => void {
+    this.site = site;
+    return () => {
+      this.site = null;
+    };
   }
 
   /** The newest reading of all houses. */
@@ -215,6 +244,7 @@ export class Live {
     const known = this.alarms.some((one) => one.id === alarm.id);
     if (!known && isOpen(alarm)) this.fresh = new Set([...this.fresh, alarm.id]);
     this.alarms = withAlarm(this.alarms, alarm).filter(isOpen);
+    if (this.overview) this.overview = { ...this.overview, night: withNightAlarm(this.overview.night, alarm) };
     for (const listener of this.#alarms) listener(alarm);
     this.#readOverviewSoon();
   }

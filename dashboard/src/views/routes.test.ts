@@ -7,6 +7,7 @@ const pages: Exclude<Route, { name: 'missing' }>[] = [
   { name: 'house', site: 'nanchuan', zone: 'house-1', view: { kind: 'last', span: '24h' } },
   { name: 'house', site: 'nanchuan', zone: 'house-1', view: { kind: 'last', span: '7d' } },
   { name: 'house', site: 'a b', zone: '房/1', view: { kind: 'custom', from_ms: 1_000_000, to_ms: 90_000_000 } },
+  { name: 'house', site: 'a', zone: 'b', view: { kind: 'since', what: 'stage' } },
   { name: 'inbox', filter: 'open' },
   { name: 'inbox', filter: 'closed' },
   { name: 'alarm', id: 'x/1' },

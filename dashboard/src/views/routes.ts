@@ -1,7 +1,7 @@
 // Pages and their addresses, both ways: every page can be restored from its address.
 // Not here: the browser's history.
 import { FILTERS, type Filter } from '../series/alarms';
-import { between, SPAN_NAMES, type View } from '../series/spans';
+import { BEGINNINGS, between, SPAN_NAMES, type View } from '../series/spans';
 
 export type Route =
   | { name: 'overview' }
@@ -107,6 +107,8 @@ function viewOf(query: URLSearchParams): View {
   const from = Date.parse(query.get('from') ?? '');
   const to = Date.parse(query.get('to') ?? '');
   if (!Number.isNaN(from) && !Number.isNaN(to) && from < to) return { kind: 'custom', ...between(from, to) };
+  const what = BEGINNINGS.find((one) => one === query.get('span'));
+  if (what) return { kind: 'since', what };
   const span = SPAN_NAMES.find((name) => name === query.get('span'));
   return span ? { kind: 'last', span } : VIEW_DEFAULT;
 }
@@ -196,6 +198,7 @@ function viewQuery(view: View): string {
   if (view.kind === 'custom') {
     return `?from=${new Date(view.from_ms).toISOString()}&to=${new Date(view.to_ms).toISOString()}`;
   }
+  if (view.kind === 'since') return `?span=${view.what}`;
   return view.span === '24h' ? '' : `?span=${view.span}`;
 }
 

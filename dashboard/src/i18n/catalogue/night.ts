@@ -73,6 +73,7 @@ export const nightZh = {
 
   'notes.title': '给早班的留言',
   'notes.leave': '留给早班',
+  'list.colon': '：',
   'notes.leave.hint': '早上会显示在总览上，直到有人收起。',
   'notes.done': '已留给早班',
   'notes.write': '写留言',
@@ -293,7 +294,8 @@ export const nightEn: Record<keyof typeof nightZh, string> = {
 
   'notes.title': 'Notes for the morning',
   'notes.leave': 'Leave for the morning',
-  'notes.leave.hint': 'Stands on the overview in the morning until somebody puts it away.',
+  'list.colon': ': ',
+  'notes.leave.hint': 'stands on the overview in the morning until somebody puts it away.',
   'notes.done': 'Left for the morning',
   'notes.write': 'Leave a note',
   'notes.text': 'Note',
