@@ -119,10 +119,10 @@ fn row_of(error: FileError) -> Option<u32> {
 }
 
 fn columns(header: &[String], sheet: &mut Sheet) -> Result<Vec<Column>, FileError> {
-    if let [only] = header {
-        if let Some(separator) = [';', '\t'].into_iter().find(|it| only.contains(*it)) {
-            return Err(FileError::Separator(separator));
-        }
+    if let [only] = header
+        && let Some(separator) = [';', '\t'].into_iter().find(|it| only.contains(*it))
+    {
+        return Err(FileError::Separator(separator));
     }
     let mut columns = Vec::new();
     for name in header {

@@ -1,9 +1,10 @@
-//! Sites, zones and what grows in them, brought to what a plan says.
+//! Sites, zones, accessions, batches and what grows where, brought to what a plan says.
 
 use std::fmt;
 
+use germplasm::Sheet;
 use measure::{Slug, Timestamp};
-use nursery::{Growing, NodePlacement, Site, Zone};
+use nursery::{Batch, Growing, NodePlacement, Site, Zone};
 use people::Actor;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 use serde::de::DeserializeOwned;
@@ -11,7 +12,9 @@ use serde_json::json;
 
 use crate::audit::{Done, record};
 use crate::nodes::{find, keep_placement, require_zone};
-use crate::{Error, Registry, Topic, parse, time, touch, write};
+use crate::{
+    Error, Faulty, Imported, Registry, Topic, accessions, batches, parse, time, touch, write,
+};
 
 /// The most sites; a plan that would make more is refused whole.
 pub const SITES_MAX: usize = 1_000;
@@ -28,6 +31,11 @@ pub struct Plan {
     pub zones: Vec<Zone>,
     /// Where nodes stand. A node that isn't known yet is, from then on; it still needs a secret.
     pub placements: Vec<NodePlacement>,
+    /// Files of accessions, each with what to do about its faulty rows.
+    pub germplasm: Vec<(Sheet, Faulty)>,
+    /// The batches with their history. What was recorded since stays: a plan may tell the beginning of
+    /// a history or its continuation, and never another one.
+    pub batches: Vec<Batch>,
 }
 
 /// What applying a plan changed. Applying it once more changes nothing.
@@ -48,6 +56,17 @@ impl Applied {
             Outcome::Changed => self.changed.push(thing),
             Outcome::Unchanged => self.unchanged += 1,
         }
+    }
+
+    fn note_accessions(&mut self, imported: Imported) {
+        for (count, things) in
+            [(imported.added, &mut self.added), (imported.changed, &mut self.changed)]
+        {
+            if count > 0 {
+                things.push(format!("accessions: {count}"));
+            }
+        }
+        self.unchanged += imported.unchanged as usize;
     }
 
     /// Returns whether anything is new or different.
@@ -105,12 +124,22 @@ impl Registry {
                 let thing = format!("node {}", placement.node);
                 applied.note(place(db, placement, by, now)?, thing);
             }
+            let nodes = applied.is_change();
+            for (sheet, faulty) in &plan.germplasm {
+                applied.note_accessions(import_planned(db, sheet, *faulty, by, now)?);
+            }
+            let mut batches = false;
+            for batch in &plan.batches {
+                let outcome = put_batch(db, batch, by, now)?;
+                batches |= outcome != Outcome::Unchanged;
+                applied.note(outcome, format!("batch {}/{}", batch.site, batch.id));
+            }
             limit(db, "SELECT COUNT(*) FROM site", "sites", SITES_MAX)?;
             limit(db, "SELECT COUNT(*) FROM zone", "zones", ZONES_MAX)?;
-            if nursery {
+            if nursery || batches {
                 touch(db, Topic::Nursery)?;
             }
-            if applied.is_change() {
+            if nodes {
                 touch(db, Topic::Nodes)?;
             }
             Ok(applied)
@@ -236,6 +265,84 @@ fn place(
     let (what, outcome) = what(old.is_some(), "node.place", "node.move");
     record(db, now, by, Done::new(what, &key.to_string()), &json!({ "zone": zone }))?;
     Ok(outcome)
+}
+
+fn import_planned(
+    db: &Transaction<'_>,
+    sheet: &Sheet,
+    faulty: Faulty,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<Imported, Error> {
+    if sheet.faulty > 0 && faulty == Faulty::Refuse {
+        let count = sheet.faulty;
+        return Err(Error::refused(
+            "germplasm",
+            format!("有 {count} 行有误"),
+            format!("{count} rows are faulty"),
+        ));
+    }
+    accessions::import(db, sheet, by, now)
+}
+
+fn put_batch(
+    db: &Transaction<'_>,
+    planned: &Batch,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<Outcome, Error> {
+    let Some(old) = batches::find(db, &planned.site, &planned.id)? else {
+        batches::add(db, planned, by, now)?;
+        return Ok(Outcome::Added);
+    };
+    let new = continued(&old, planned)?;
+    if new == old {
+        return Ok(Outcome::Unchanged);
+    }
+    batches::check(db, &new, now)?;
+    batches::put(db, &new)?;
+    let subject = format!("{}/{}", new.site, new.id);
+    record(db, now, by, Done::new("batch.change", &subject), &new)?;
+    Ok(Outcome::Changed)
+}
+
+/// Returns a recorded batch with what a plan says beyond it.
+fn continued(old: &Batch, planned: &Batch) -> Result<Batch, Error> {
+    let otherwise = |zh: &str, en: &str| {
+        let error = Error::refused(
+            "batch",
+            format!("{old} 的{zh}与已记录的不同;请按记录改写计划"),
+            format!("{old} is recorded with another {en}; write the plan as it is recorded"),
+        );
+        Err(error)
+    };
+    let mut new = old.clone();
+    new.label.clone_from(&planned.label);
+    new.accession.clone_from(&planned.accession);
+    new.plants = planned.plants;
+    if (&old.crop, &old.method) != (&planned.crop, &planned.method) {
+        return otherwise("作物或方式", "crop or method");
+    }
+    if old.started != planned.started {
+        return otherwise("开始时间", "start");
+    }
+    if planned.stages.starts_with(&old.stages) {
+        new.stages.clone_from(&planned.stages);
+    } else if !old.stages.starts_with(&planned.stages) {
+        return otherwise("阶段历史", "history of stages");
+    }
+    if planned.placements.starts_with(&old.placements) {
+        new.placements.clone_from(&planned.placements);
+    } else if !old.placements.starts_with(&planned.placements) {
+        return otherwise("移动历史", "history of places");
+    }
+    match (&old.closed, &planned.closed) {
+        (_, None) => {}
+        (None, Some(_)) => new.closed.clone_from(&planned.closed),
+        (Some(old), Some(planned)) if old == planned => {}
+        (Some(_), Some(_)) => return otherwise("关闭时间或原因", "end"),
+    }
+    Ok(new)
 }
 
 fn what(known: bool, add: &'static str, change: &'static str) -> (&'static str, Outcome) {

@@ -198,3 +198,79 @@ fn where_a_node_stood_is_kept_when_it_moves() {
     assert_eq!(told, [("house-1", at(0)), ("house-2", at(20))]);
     assert!(history.iter().all(|it| it.node == node));
 }
+
+/// What a plan with this one batch changes.
+fn apply(registry: &Registry, batch: &Batch) -> Result<registry::Applied, Error> {
+    let plan = Plan { batches: vec![batch.clone()], ..Plan::default() };
+    registry.apply(&plan, BY, at(1_000))
+}
+
+#[test]
+fn a_plan_begins_and_continues_a_batch_and_never_undoes_what_was_recorded() {
+    let (_dir, registry) = open();
+    let begun = batch("rice-1", at(10));
+    assert_eq!(apply(&registry, &begun).unwrap().added, ["batch nanchuan/rice-1"]);
+    let revision = registry.revision(Topic::Nursery).unwrap();
+    assert!(!apply(&registry, &begun).unwrap().is_change());
+    assert_eq!(registry.revision(Topic::Nursery).unwrap(), revision);
+
+    let mut continued = begun.clone();
+    continued.enter(slug("nursery"), at(20)).unwrap();
+    continued.plants = Some(470);
+    assert_eq!(apply(&registry, &continued).unwrap().changed, ["batch nanchuan/rice-1"]);
+    assert!(registry.revision(Topic::Nursery).unwrap() > revision);
+    // A person moved it; the plan, which does not know, leaves that as it is.
+    let key = (&slug("nanchuan"), &slug("rice-1"));
+    registry.move_batch(key, &slug("house-2"), None, deed(30)).unwrap();
+    assert!(!apply(&registry, &continued).unwrap().is_change());
+    assert_eq!(registry.batch(key.0, key.1).unwrap().unwrap().placements.len(), 2);
+
+    let mut otherwise = begun.clone();
+    otherwise.enter(slug("nursery"), at(21)).unwrap();
+    refused(apply(&registry, &otherwise), "batch");
+    refused(apply(&registry, &Batch { crop: slug("tea"), ..begun.clone() }), "batch");
+    refused(apply(&registry, &batch("rice-1", at(11))), "batch");
+}
+
+#[test]
+fn a_plan_closes_a_batch_once() {
+    let (_dir, registry) = open();
+    let mut closed = batch("rice-1", at(10));
+    apply(&registry, &closed).unwrap();
+    closed.close(at(20), "dispatched").unwrap();
+    assert!(apply(&registry, &closed).unwrap().is_change());
+    assert!(!apply(&registry, &closed).unwrap().is_change());
+    assert!(!apply(&registry, &batch("rice-1", at(10))).unwrap().is_change());
+    let mut again = batch("rice-1", at(10));
+    again.close(at(30), "lost").unwrap();
+    refused(apply(&registry, &again), "batch");
+    let mut longer = batch("rice-1", at(10));
+    longer.enter(slug("nursery"), at(30)).unwrap();
+    refused(apply(&registry, &longer), "at");
+}
+
+#[test]
+fn a_plan_brings_accessions_and_the_batches_raised_from_them_all_or_nothing() {
+    let (_dir, registry) = open();
+    let csv = "INSTCODE,ACCENUMB,GENUS\nCHN999,NC-1,Oryza\n";
+    let sheet = germplasm::read(csv.as_bytes()).unwrap();
+    let mut raised = batch("rice-1", at(10));
+    raised.accession = Some("CHN999:NC-1".to_owned());
+    let mut plan = Plan {
+        germplasm: vec![(sheet, registry::Faulty::Refuse)],
+        batches: vec![
+            raised.clone(),
+            Batch { accession: Some("CHN999:X".into()), ..batch("b", at(1)) },
+        ],
+        ..Plan::default()
+    };
+    assert!(matches!(registry.apply(&plan, BY, at(1_000)), Err(Error::Unknown { .. })));
+    assert!(registry.passports().unwrap().is_empty());
+    plan.batches.truncate(1);
+    let applied = registry.apply(&plan, BY, at(1_000)).unwrap();
+    assert_eq!(applied.added, ["accessions: 1", "batch nanchuan/rice-1"]);
+    assert!(!registry.apply(&plan, BY, at(1_001)).unwrap().is_change());
+    let id = registry.accession_id("CHN999:NC-1").unwrap().unwrap();
+    assert_eq!(registry.accession(id).unwrap().unwrap().batches, 1);
+    assert_eq!(registry.batches_of_accession(id).unwrap(), [raised]);
+}

@@ -59,7 +59,7 @@ fn zone(stage: &str) -> Zone {
 
 fn plan(stage: &str) -> Plan {
     let placements = vec![NodePlacement { node: node("n1"), zone: slug("house-1") }];
-    Plan { sites: vec![site()], zones: vec![zone(stage)], placements }
+    Plan { sites: vec![site()], zones: vec![zone(stage)], placements, ..Plan::default() }
 }
 
 #[test]

@@ -90,7 +90,12 @@ impl World {
             .zip(&zones)
             .map(|(node, zone)| NodePlacement { node: node_key(node), zone: zone.id.clone() });
         let plan =
-            Plan { sites: sites.clone(), zones: zones.clone(), placements: placements.collect() };
+            Plan {
+            sites: sites.clone(),
+            zones: zones.clone(),
+            placements: placements.collect(),
+            ..Plan::default()
+        };
         registry.apply(&plan, &Actor::CommandLine, at(NOW_MS - 86_400_000)).unwrap();
         let rules = rules(&*store, &sites, &zones, &profiles);
         let nursery = Nursery {
