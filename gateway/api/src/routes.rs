@@ -29,7 +29,7 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::guard::{COOKIE_NAME, Guard, gate};
 use crate::problem::Refusal;
 use crate::server::Shared;
-use crate::{charts, events, folk, inbox, session, trust, types};
+use crate::{charts, events, folk, inbox, metrics, session, trust, types};
 
 /// Where the API begins.
 pub const BASE: &str = "/api/v1";
@@ -328,6 +328,8 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         let gate = from_fn_with_state((Arc::clone(&shared), route.guard), gate);
         router = router.route(&format!("{BASE}{}", route.path), route.handler.layer(gate));
     }
+    let gate = from_fn_with_state((Arc::clone(&shared), Guard::Right(Right::Read)), gate);
+    router = router.route(metrics::PATH, on(MethodFilter::GET, metrics::show).layer(gate));
     router.with_state(shared)
 }
 

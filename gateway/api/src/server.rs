@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::from_fn_with_state;
 use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -27,7 +28,7 @@ use crate::events::{self, LINES_MAX, Line, STREAMS_MAX};
 use crate::guard::{OverTls, Peer, REQUESTS_MAX};
 use crate::problem::Refusal;
 use crate::state::{Happenings, State};
-use crate::{overview, pages, routes, secure, trust};
+use crate::{metrics, overview, pages, routes, secure, trust};
 
 /// How many connections are served at once; one more waits in the listener's queue.
 pub const CONNECTIONS_MAX: usize = 512;
@@ -205,13 +206,15 @@ pub(crate) async fn connection(
 
 /// The whole service: the API under its path, the dashboard everywhere else.
 fn app(shared: Arc<Shared>) -> Router {
+    let counted = from_fn_with_state(Arc::clone(&shared), metrics::count);
     let mut app = Router::new()
         .merge(trust::router(Arc::clone(&shared)))
         .merge(routes::router(shared))
         .fallback(pages::page)
         .method_not_allowed_fallback(routes::no_such_method)
         .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
-        .layer(CompressionLayer::new().gzip(true));
+        .layer(CompressionLayer::new().gzip(true))
+        .layer(counted);
     for (name, value) in HEADERS {
         let name = HeaderName::from_static(name);
         app = app
