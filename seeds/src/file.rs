@@ -3,6 +3,7 @@
 use measure::Slug;
 use nursery::{
     Band, Guidance, Method, Names, Profile, Source, SourceClass, Span, Stage, StageDuration,
+    ThermalTime,
 };
 use serde::Deserialize;
 
@@ -18,6 +19,8 @@ struct RawProfile {
     method: Vec<RawMethod>,
     #[serde(default)]
     shared: Vec<RawShared>,
+    #[serde(default)]
+    thermal_time: Vec<ThermalTime>,
 }
 
 #[derive(Deserialize)]
@@ -97,12 +100,19 @@ pub(crate) fn profile(name: &str, text: &str, sources: &[Source]) -> Result<Prof
         names: raw.names,
         note: raw.note,
         methods: raw.method.into_iter().map(method).collect(),
+        thermal_time: raw.thermal_time,
     };
     for shared in &raw.shared {
         for path in &shared.applies {
             let stage = find(&mut profile, path)
                 .ok_or_else(|| Error::Stage { name: name.to_owned(), stage: path.clone() })?;
             share(stage, shared);
+        }
+    }
+    let applies = profile.thermal_time.iter().flat_map(|it| it.applies.clone());
+    for path in applies.collect::<Vec<_>>() {
+        if find(&mut profile, &path).is_none() {
+            return Err(Error::Stage { name: name.to_owned(), stage: path });
         }
     }
     profile.check().map_err(|source| Error::Invalid { name: name.to_owned(), source })?;
@@ -154,12 +164,13 @@ fn share(stage: &mut Stage, shared: &RawShared) {
 
 fn unknown_source(profile: &Profile, sources: &[Source]) -> Option<String> {
     let stages = profile.methods.iter().flat_map(|method| &method.stages);
-    let mut named = stages.flat_map(|stage| {
+    let thermal = profile.thermal_time.iter().flat_map(|it| &it.sources);
+    let named = stages.flat_map(|stage| {
         let bands = stage.bands.iter().flat_map(|it| &it.sources);
         let guidance = stage.guidance.iter().flat_map(|it| &it.sources);
         bands.chain(guidance).chain(stage.duration.iter().flat_map(|it| &it.sources))
     });
-    named.find(|id| !sources.iter().any(|source| source.id == **id)).cloned()
+    named.chain(thermal).find(|id| !sources.iter().any(|source| source.id == **id)).cloned()
 }
 
 #[cfg(test)]
@@ -250,6 +261,10 @@ mod tests {
     #[test]
     fn what_is_wrong_in_a_file_is_named() {
         check("tray/two", "tray/three", "no stage `tray/three`");
+        let thermal = "[[thermal_time]]\napplies = [\"tray/three\"]\nbase_c = 10\nclass = \"G\"\n";
+        check("[[shared]]", &format!("{thermal}[[shared]]"), "no stage `tray/three`");
+        let thermal = thermal.replace("three", "two").replace("10", "70");
+        check("[[shared]]", &format!("{thermal}[[shared]]"), "the base temperature");
         check("X1", "X2", "unknown source `X2`");
         check("\"substrate_ph\"", "\"co2\"", "the band of co2 of stage `rice/tray/two`");
         check("hi = 600", "hi = 300", "400 must not lie above 300");

@@ -67,16 +67,37 @@ fn every_source_is_named_by_somebody() {
         .collect();
     for source in seeds::sources().unwrap() {
         let named = |ids: &[String]| ids.contains(&source.id);
+        let mut thermal = profiles.iter().flat_map(|profile| &profile.thermal_time);
         assert!(
-            stages.iter().any(|stage| {
-                stage.bands.iter().any(|it| named(&it.sources))
-                    || stage.guidance.iter().any(|it| named(&it.sources))
-                    || stage.duration.iter().any(|it| named(&it.sources))
-            }),
+            thermal.any(|it| named(&it.sources))
+                || stages.iter().any(|stage| {
+                    stage.bands.iter().any(|it| named(&it.sources))
+                        || stage.guidance.iter().any(|it| named(&it.sources))
+                        || stage.duration.iter().any(|it| named(&it.sources))
+                }),
             "{} is named nowhere",
             source.id
         );
         assert!(!source.title.trim().is_empty());
+    }
+}
+
+#[test]
+fn thermal_time_is_counted_as_its_source_has_it() {
+    let slug = |name| Slug::new(name).unwrap();
+    for profile in seeds::profiles().unwrap() {
+        let cardinal = |stage| {
+            let found = profile.thermal_time(&slug("tray"), &slug(stage))?;
+            Some((found.base_c, found.upper_c, found.class))
+        };
+        let rice = profile.crop.as_str() == "rice";
+        let germinates = (10.0, Some(32.0), SourceClass::A);
+        assert_eq!(cardinal("5-dark-emergence"), rice.then_some(germinates), "{}", profile.crop);
+        let leaves = (11.0, Some(26.0), SourceClass::A);
+        assert_eq!(cardinal("7-2-leaf"), rice.then_some(leaves), "{}", profile.crop);
+        for it in &profile.thermal_time {
+            assert!(!it.sources.is_empty() || it.class == SourceClass::G);
+        }
     }
 }
 

@@ -5,11 +5,13 @@
 
 mod batch;
 mod error;
+mod grows;
 mod names;
 mod profile;
 pub mod serial;
 mod site;
 mod source;
+mod thermal;
 mod zone;
 
 pub use batch::{
@@ -17,6 +19,7 @@ pub use batch::{
     PlacedFrom, Segment, StageFrom, leading,
 };
 pub use error::Error;
+pub use grows::{grows, leader};
 pub use names::{NAME_CHARS_MAX, Names};
 pub use profile::{
     BANDS_MAX, Band, Guidance, Limits, Method, Period, Profile, STAGES_MAX, Span, Stage,
@@ -24,6 +27,7 @@ pub use profile::{
 };
 pub use site::{Latitude, Longitude, Position, Site, TimeOfDay, TimeZone};
 pub use source::{Source, SourceClass};
+pub use thermal::ThermalTime;
 pub use zone::{
     Day, Growing, INTERVAL_MS_DEFAULT, INTERVAL_MS_MAX, INTERVAL_MS_MIN, LAMP_SPANS_MAX, LampSpan,
     LimitOverride, NodePlacement, OVERRIDES_MAX, Severity, Side, Zone, ZoneKind,

@@ -3,7 +3,7 @@
 use measure::{Quantity, Scaled, Slug};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Names, SourceClass};
+use crate::{Error, Names, SourceClass, ThermalTime};
 
 /// The most stages of a method; a method with more is refused.
 pub const STAGES_MAX: usize = 64;
@@ -24,6 +24,9 @@ pub struct Profile {
     pub note: Option<Names>,
     /// The ways it is raised or kept.
     pub methods: Vec<Method>,
+    /// Between which temperatures it develops, where somebody has measured it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub thermal_time: Vec<ThermalTime>,
 }
 
 /// One way to raise or keep a crop.
@@ -71,6 +74,11 @@ impl Profile {
         method.stages.iter().find(|it| it.id == *stage)
     }
 
+    /// Returns between which temperatures a stage develops; `None` where nobody has measured it.
+    pub fn thermal_time(&self, method: &Slug, stage: &Slug) -> Option<&ThermalTime> {
+        self.thermal_time.iter().find(|it| it.is_for(method, stage))
+    }
+
     /// Checks that names are unique, orders rise and every band is sound.
     ///
     /// # Errors
@@ -96,7 +104,12 @@ impl Profile {
                 stage.check(name)?;
             }
         }
-        Ok(())
+        let mut stages = self.thermal_time.iter().flat_map(|it| &it.applies).collect::<Vec<_>>();
+        stages.sort_unstable();
+        if let Some((twin, _)) = stages.iter().zip(stages.iter().skip(1)).find(|(a, b)| a == b) {
+            return Err(Error::Twice(format!("the thermal time of `{}/{twin}`", self.crop)));
+        }
+        self.thermal_time.iter().try_for_each(ThermalTime::check)
     }
 }
 
@@ -475,6 +488,7 @@ mod tests {
             names: names.clone(),
             note: None,
             methods: vec![Method { id: Slug::new("tray").unwrap(), names, stages }],
+            thermal_time: Vec::new(),
         }
     }
 
