@@ -295,6 +295,33 @@ mod tests {
         assert_eq!(history, ["s/moved a 10", "s/moved b 20", "s/silent a 30"]);
     }
 
+    #[test]
+    fn a_full_disk_is_told_at_once_and_what_found_no_room_is_not_kept() {
+        use std::sync::atomic::{AtomicU32, Ordering};
+        let dir = tempfile::tempdir().unwrap();
+        let registry = Registry::open(&dir.path().join(FILE)).unwrap();
+        let told = Arc::new(AtomicU32::new(0));
+        let teller = Arc::clone(&told);
+        registry.on_full(Arc::new(move || drop(teller.fetch_add(1, Ordering::Relaxed))));
+        let letter = |number: usize| DeadLetter {
+            received: Timestamp::MIN,
+            topic: number.to_string(),
+            reason: String::new(),
+            payload: vec![7; DEAD_LETTER_BYTES_MAX],
+        };
+        let letters: Vec<_> = (0..100).map(letter).collect();
+        let limit = |pages: u32| lock(&registry.writer).pragma_update(None, "max_page_count", pages);
+        // SQLite takes no less than the file has.
+        limit(1).unwrap();
+        let refused = registry.add_dead_letters(&letters).unwrap_err();
+        assert!(refused.is_full() && refused.is_transient());
+        assert_eq!(told.load(Ordering::Relaxed), 1);
+        assert!(registry.dead_letters(10).unwrap().is_empty());
+        limit(100_000).unwrap();
+        registry.add_dead_letters(&letters).unwrap();
+        assert_eq!(told.load(Ordering::Relaxed), 1);
+    }
+
     #[cfg(unix)]
     #[test]
     fn nobody_else_on_the_machine_can_read_it() {

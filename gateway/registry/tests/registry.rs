@@ -234,6 +234,11 @@ fn alarms_state_outbox_and_position_are_one_commit_and_survive_a_restart() {
     assert_eq!(alarm.value, Some(Scaled(36_000)));
     assert_eq!(registry.outbox().unwrap().len(), 2, "who was told of it is told that it is over");
     assert!(registry.alarms(Which::Active, 10).unwrap().is_empty());
+    let [open] = registry.open_alarms().unwrap().try_into().unwrap();
+    assert_eq!((open.active, open.unacknowledged, open.count), (false, true, 1));
+    let named = serde_json::to_value(alarm.episode.severity).unwrap();
+    assert_eq!(named.as_str(), Some(open.severity.as_str()));
+    assert_eq!(registry.judged().unwrap(), 40);
 
     let by = Actor::User(name("li")).to_string();
     let id = alarm.episode.id;
