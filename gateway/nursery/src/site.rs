@@ -207,6 +207,11 @@ impl TimeZone {
         i32::try_from(days).unwrap_or(i32::MAX)
     }
 
+    /// Writes a time as a clock of the place shows it, such as `2026-11-23 14:05`.
+    pub fn written(&self, at: Timestamp) -> String {
+        self.rules.to_datetime(instant(at)).strftime("%Y-%m-%d %H:%M").to_string()
+    }
+
     /// Returns when it is `time` on the local calendar `day` (days since 1970-01-01). A time that
     /// daylight saving skips is taken after the jump, one that it repeats is taken first.
     pub fn instant(&self, day: i32, time: TimeOfDay) -> Timestamp {

@@ -1,0 +1,104 @@
+//! The words of messages: quantities, severities, units and numbers as people read them.
+
+use alarms::Severity;
+use measure::{Quantity, Scaled};
+use people::Language;
+
+/// A text in both languages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Words {
+    /// Chinese.
+    pub zh: &'static str,
+    /// English.
+    pub en: &'static str,
+}
+
+impl Words {
+    /// Returns the text in a language.
+    pub const fn of(self, language: Language) -> &'static str {
+        match language {
+            Language::Zh => self.zh,
+            Language::En => self.en,
+        }
+    }
+}
+
+const fn words(zh: &'static str, en: &'static str) -> Words {
+    Words { zh, en }
+}
+
+/// Returns what people call a quantity.
+pub const fn quantity_name(quantity: Quantity) -> Words {
+    match quantity {
+        Quantity::AirTemperature => words("空气温度", "air temperature"),
+        Quantity::RelativeHumidity => words("空气湿度", "relative humidity"),
+        Quantity::Co2 => words("二氧化碳", "CO₂"),
+        Quantity::Illuminance => words("光照度", "illuminance"),
+        Quantity::SubstrateTemperature => words("基质温度", "substrate temperature"),
+        Quantity::SubstrateMoisture => words("基质含水量", "substrate moisture"),
+        Quantity::SubstrateEc => words("基质电导率", "substrate EC"),
+        Quantity::SubstratePh => words("基质酸碱度", "substrate pH"),
+        Quantity::Ppfd => words("光合光量子通量", "PPFD"),
+        Quantity::VapourPressureDeficit => words("饱和水汽压差", "vapour pressure deficit"),
+        Quantity::DailyLightIntegral => words("日光照积分", "daily light integral"),
+        Quantity::WaterTemperature => words("水温", "water temperature"),
+        Quantity::SupplyVoltage => words("供电电压", "supply voltage"),
+        _ => words("读数", "reading"),
+    }
+}
+
+/// Returns a unit as people write it; programs get the UCUM code.
+pub fn unit_shown(quantity: Quantity) -> &'static str {
+    match quantity.ucum() {
+        "Cel" => "°C",
+        "[ppm]" => "ppm",
+        "[pH]" => "pH",
+        "umol/m2/s" => "µmol/m²/s",
+        "mol/m2/d" => "mol/m²/d",
+        other => other,
+    }
+}
+
+/// Returns what people call a severity.
+pub(crate) const fn severity_name(severity: Severity) -> Words {
+    match severity {
+        Severity::Critical => words("严重", "Critical"),
+        Severity::High => words("高", "High"),
+        Severity::Medium => words("中", "Medium"),
+        Severity::Low => words("低", "Low"),
+    }
+}
+
+/// Writes a value with as many decimals as its sensor gives, but no trailing zeros beyond the first.
+pub(crate) fn number(value: Scaled, quantity: Quantity) -> String {
+    let decimals = usize::from(quantity.decimals());
+    let text = format!("{:.decimals$}", value.to_f64(quantity));
+    match text.split_once('.') {
+        Some((whole, part)) => {
+            let part = part.trim_end_matches('0');
+            format!("{whole}.{}", if part.is_empty() { "0" } else { part })
+        }
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_quantity_has_a_name_in_both_languages() {
+        for quantity in Quantity::ALL {
+            let Words { zh, en } = quantity_name(quantity);
+            assert!(zh != "读数" && en != "reading", "{quantity:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_as_short_as_they_can_be() {
+        assert_eq!(number(Scaled(38_200), Quantity::AirTemperature), "38.2");
+        assert_eq!(number(Scaled(35_000), Quantity::AirTemperature), "35.0");
+        assert_eq!(number(Scaled(-250), Quantity::AirTemperature), "-0.25");
+        assert_eq!(number(Scaled(1_200), Quantity::Co2), "1200");
+    }
+}
