@@ -1,13 +1,15 @@
 // A gateway made of sines, for looking at the page and testing it without the real one: houses,
 // nights, gaps, alarms, and a live stream on a clock that is ahead of the machine's and faster.
 // Development only; nothing here is served by Miaopu. A cookie `scenario` chooses what goes on:
-// alarm (default), calm, drift, empty; a cookie `world` keeps what one visitor does from the others.
+// alarm (default), calm, drift, night (well now, but not in the night), empty; a cookie `world` keeps what one visitor does from the others.
 import { createReadStream, existsSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const DIST = fileURLToPath(new URL('../dist/', import.meta.url));
+import { night } from './fixtures/night.mjs';
+
+const DIST = process.env.FIXTURE_DIST ?? fileURLToPath(new URL('../dist/', import.meta.url));
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
@@ -40,8 +42,8 @@ const sun = (t) => Math.max(0, Math.sin(((hour(t) - 5.9) / 13.4) * Math.PI));
 const FAILED = START - 47 * MINUTE;
 
 const models = {
-  air_temperature: (h, t) => h.t + 1.2 * smooth(h.n, t, 5 * HOUR) + h.swing * (sun(t - HOUR) ** 1.2) + 0.25 * noise(h.n, t) + (h.n === 3 && t > START - 100 * MINUTE ? Math.min(2.6, (t - START + 100 * MINUTE) / (30 * MINUTE)) : 0),
-  relative_humidity: (h, t) => Math.min(99.6, Math.max(20, h.rh - 13 * sun(t - HOUR) + 5 * smooth(h.n + 9, t, 3 * HOUR) + 1.2 * noise(h.n + 5, t) - (h.n === 2 && t > FAILED && scenarioNow !== 'calm' ? Math.min(31, (t - FAILED) / (1.1 * MINUTE)) : 0))),
+  air_temperature: (h, t) => h.t + 1.2 * smooth(h.n, t, 5 * HOUR) + h.swing * (sun(t - HOUR) ** 1.2) + 0.25 * noise(h.n, t) + (h.n === 3 && t > START - 100 * MINUTE && !well() ? Math.min(2.6, (t - START + 100 * MINUTE) / (30 * MINUTE)) : 0),
+  relative_humidity: (h, t) => Math.min(99.6, Math.max(20, h.rh - 13 * sun(t - HOUR) + 5 * smooth(h.n + 9, t, 3 * HOUR) + 1.2 * noise(h.n + 5, t) - (h.n === 2 && t > FAILED && !well() ? Math.min(31, (t - FAILED) / (1.1 * MINUTE)) : 0))),
   vapour_pressure_deficit: (h, t) => {
     const temp = models.air_temperature(h, t);
     return 0.6108 * Math.exp((17.27 * temp) / (temp + 237.3)) * (1 - models.relative_humidity(h, t) / 100);
@@ -52,6 +54,7 @@ const models = {
   substrate_moisture: (h, t) => 34 + 6 * (1 - (((t + h.n * HOUR) % (9 * HOUR)) / (9 * HOUR))) + 0.3 * noise(h.n, t),
 };
 let scenarioNow = 'alarm';
+const well = () => scenarioNow === 'calm' || scenarioNow === 'night';
 /** The world of the request that is being answered. */
 let here;
 
@@ -65,8 +68,12 @@ const houses = [
   { n: 5, zone: 'house-5', name: name('5 号房 · 方竹', 'House 5 · Fangzhu bamboo'), crop: name('金佛山方竹', 'Fangzhu bamboo'), stage: name('容器苗', 'container seedlings'), t: 18, swing: 5, rh: 88, light: 20_000 },
 ];
 
-const limit = (side, severity, value, wakes = true, source = 'A') => ({ side, severity, limit: value, wakes, class: source });
+const limit = (side, severity, value, wakes = true, source = 'A') => ({ side, severity, limit: value, wakes, class: source, needs_confirmation: !wakes, confirmed_by: null });
 function band(house, quantity, t) {
+  const bare = bandOf(house, quantity, t);
+  return bare && here ? { ...bare, limits: bare.limits.map((one) => nightRoutes.confirmed(here, house.zone, quantity, one)) } : bare;
+}
+function bandOf(house, quantity, t) {
   const day = sun(t) > 0;
   const base = { sources: ['NY/T 2118', 'Lieth 2008'], note: null };
   switch (quantity) {
@@ -108,7 +115,7 @@ nodes.push({ site: 'nanchuan', node: 'spare-1', zone: null, online: null, firmwa
 
 const gaps = (channel) => {
   const out = [{ from: START - 15.2 * HOUR, to: START - 14.1 * HOUR }];
-  if (channel.house.n === 5) out.push({ from: START - 22 * MINUTE, to: Infinity });
+  if (channel.house.n === 5 && !well()) out.push({ from: START - 22 * MINUTE, to: Infinity });
   if (channel.quantity === 'co2') out.push({ from: START - 5.4 * HOUR, to: START - 3.1 * HOUR });
   return out;
 };
@@ -123,7 +130,7 @@ const suspect = (channel, t) => channel.quantity === 'relative_humidity' && t > 
 function latestOf(channel) {
   let t = Math.floor(now() / MINUTE) * MINUTE + channel.house.n * 1_000;
   if (t > now()) t -= MINUTE;
-  const dead = channel.quantity === 'co2' && channel.house.n === 3;
+  const dead = channel.quantity === 'co2' && channel.house.n === 3 && !well();
   while (missing(channel, t)) t -= MINUTE;
   return { time: new Date(t).toISOString(), time_ms: t, value: dead ? null : valueAt(channel, t), fault: dead ? 'not_present' : null, quality: dead ? 'missing' : 'good' };
 }
@@ -143,7 +150,7 @@ function alarm(id, n, quantity, fields) {
     id, kind: 'limit', state: 'unacknowledged', severity: 'high', site: 'nanchuan', zone: house.zone, zone_name: house.name,
     node: channel.node, channel: channel.id, position: channel.position, quantity, unit: UNITS[quantity][0], side: 'low', limit: 68,
     value: 66.8, peak: 53.1, current: null, started: '', started_ms: FAILED + 20 * MINUTE, raised_ms: FAILED + 30 * MINUTE, returned_ms: null,
-    acknowledged_by: null, acknowledged_ms: null, comment: null, wakes: true, history: false, class: 'B', input: 'good', ...fields,
+    acknowledged_by: null, acknowledged_ms: null, comment: null, wakes: true, history: false, class: 'B', input: 'good', shelved: null, ...fields,
   };
 }
 const older = (k) => START - (k < 2 ? (5 + 9 * k) * HOUR : k * 1.7 * DAY);
@@ -152,6 +159,7 @@ const someAlarms = () => [
   alarm('a-1041', 5, 'air_temperature', { kind: 'stale', severity: 'medium', side: null, limit: null, value: null, peak: null, input: 'stale', started_ms: START - 22 * MINUTE, raised_ms: START - 19 * MINUTE }),
   alarm('a-1038', 1, 'air_temperature', { severity: 'medium', state: 'returned_unacknowledged', side: 'high', limit: 28, value: 28.2, peak: 29.1, started_ms: START - 26 * HOUR, raised_ms: START - 25.8 * HOUR, returned_ms: START - 24.6 * HOUR, wakes: false, class: 'G' }),
   alarm('a-1036', 3, 'co2', { kind: 'fault', severity: 'low', state: 'acknowledged', side: null, limit: null, value: null, peak: null, input: 'fault', started_ms: START - 7 * HOUR, raised_ms: START - 7 * HOUR, acknowledged_by: 'li.na', acknowledged_ms: START - 6.2 * HOUR, comment: '已订新探头' }),
+  alarm('a-1035', 4, 'substrate_temperature', { severity: 'medium', side: 'high', limit: 21, value: 21.3, peak: 21.8, started_ms: START - 2.6 * HOUR, raised_ms: START - 2.5 * HOUR, shelved: { until_ms: START + 16 * HOUR, one_shot: true, by: 'wang.wei', reason: '传感器检修' } }),
   ...Array.from({ length: 9 }, (_, k) => alarm(`a-10${20 - k}`, 1 + ((k * 3) % 5), k % 2 ? 'air_temperature' : 'relative_humidity', {
     state: 'normal', severity: ['medium', 'high', 'medium', 'low', 'critical'][k % 5], side: k % 2 ? 'high' : 'low', limit: k % 2 ? 32 : 70, value: k % 2 ? 32.4 : 68, peak: k % 2 ? 33.8 : 61,
     started_ms: older(k), raised_ms: older(k) + 10 * MINUTE, returned_ms: older(k) + (40 + 17 * k) * MINUTE,
@@ -159,7 +167,8 @@ const someAlarms = () => [
   })),
 ];
 const alarmJson = (one) => ({ ...one, started: new Date(one.started_ms).toISOString(), current: one.kind === 'limit' && one.returned_ms === null ? valueAt(channels.find((c) => c.id === one.channel), now()) : null });
-const shownAlarms = () => (scenarioNow === 'alarm' ? here.alarms : here.alarms.filter(({ state }) => state === 'normal'));
+const quietNight = ({ raised_ms }) => scenarioNow !== 'calm' || raised_ms < START - DAY;
+const shownAlarms = () => (scenarioNow === 'alarm' ? here.alarms : here.alarms.filter((one) => one.state === 'normal' && quietNight(one)));
 
 function timeline(one) {
   const events = [{ kind: 'raised', at_ms: one.raised_ms, seen_ms: one.raised_ms + 2_000, by: null, comment: null, value: one.value, severity: one.severity }];
@@ -188,19 +197,19 @@ function summary(house) {
     const rh = find(2, 'relative_humidity');
     worst = { channel: rh.id, quantity: 'relative_humidity', unit: '%', side: 'low', by: Math.max(0.1, 68 - valueAt(rh, now())), beyond: 'limit', since_ms: FAILED + 20 * MINUTE, alarm: 'a-1042', severity: 'high' };
   }
-  if (house.n === 3 && scenarioNow !== 'calm') {
+  if (house.n === 3 && !well()) {
     worst = { channel: find(3, 'air_temperature').id, quantity: 'air_temperature', unit: 'Cel', side: 'high', by: 0.8, beyond: 'band', since_ms: START - 52 * MINUTE, alarm: null, severity: null };
   }
   const newest = Math.max(...mine.map((c) => latestOf(c).time_ms));
-  const silent = scenarioNow === 'calm' ? 0 : mine.map(channelJson).filter(({ input }) => input !== 'good').length;
+  const silent = well() ? 0 : mine.map(channelJson).filter(({ input }) => input !== 'good').length;
   return { site: 'nanchuan', zone: house.zone, name: house.name, site_name: SITE, crop: house.crop, stage: house.stage, worst, alarms: counts, channels: glance, silent_channels: silent, newest_ms: newest };
 }
 
 function overview() {
-  if (scenarioNow === 'empty') return { now_ms: now(), zones: [], unacknowledged: 0 };
+  if (scenarioNow === 'empty') return { now_ms: now(), zones: [], unacknowledged: 0, sites: [], night: nightRoutes.overviewNight(here, scenarioNow, []) };
   const rank = (zone) => -(zone.alarms.critical * 1000 + zone.alarms.high * 100 + zone.alarms.medium * 10 + (zone.worst ? 5 : 0) + zone.alarms.low);
   const zones = houses.map(summary).sort((a, b) => rank(a) - rank(b));
-  return { now_ms: now(), zones, unacknowledged: shownAlarms().filter(({ state }) => state.endsWith('unacknowledged')).length };
+  return { now_ms: now(), zones, unacknowledged: shownAlarms().filter(({ state }) => state.endsWith('unacknowledged')).length, sites: nightRoutes.sites(), night: nightRoutes.overviewNight(here, scenarioNow, shownAlarms()) };
 }
 
 function zoneDetail(house, from, to) {
@@ -225,6 +234,7 @@ function zoneDetail(house, from, to) {
     stages: [{ span: { from_ms: from, to_ms: to }, stage: house.stage }], day_source: 'sun',
     alarms: shownAlarms().filter((one) => one.zone === house.zone && one.started_ms < to && (one.returned_ms ?? Infinity) > from).map(alarmJson),
     nodes: nodesJson().filter((one) => one.zone === house.zone),
+    batches: nightRoutes.batchesIn(house),
   };
 }
 
@@ -262,7 +272,8 @@ const ADVICE = {
   check: name('到 2 号房看喷雾：喷头有没有出雾，水压表是否高于 0.2 MPa，电磁阀手动能否打开。', 'Go to house 2 and look at the mist: do the nozzles spray, is the water pressure above 0.2 MPa, does the valve open by hand?'),
   action: name('先手动喷雾 30 秒并拉遮阳网，再换电磁阀或疏通过滤器。湿度回到 76 % 以上 10 分钟后报警自行结束。', 'Mist by hand for 30 s and draw the shade screen, then replace the valve or clear the filter. The alarm ends by itself once humidity has been above 76 % for 10 min.'),
 };
-const RIGHTS = { viewer: ['read'], technician: ['read', 'answer_alarms'], admin: ['read', 'answer_alarms', 'run_nursery', 'export', 'manage_nodes', 'manage_people'] };
+const nightRoutes = night({ START, ZONE_MS, now, noise, sun, houses, channels, UNITS, models, bandOf, alarmJson, SITE });
+const RIGHTS = { viewer: ['read'], technician: ['read', 'answer_alarms'], grower: ['read', 'answer_alarms', 'run_nursery', 'export', 'curate_germplasm'], admin: ['read', 'answer_alarms', 'run_nursery', 'export', 'manage_nodes', 'manage_people'] };
 
 const worlds = new Map();
 function worldOf(jar) {
@@ -323,10 +334,13 @@ const server = createServer(async (request, response) => {
     if (!RIGHTS[user] || password !== 'seedling') return problem(401, 'wrong_credentials', '用户名或密码不对。', 'User or password is wrong.');
     return json(200, {}, { 'set-cookie': `session=${user}; Path=/; HttpOnly; SameSite=Strict` });
   }
+  const asked = { route, method: request.method, url, world, alarms: shownAlarms, json, problem, send: (event) => { enter(world); send(event); }, advice: ADVICE, user: jar.session, rights: RIGHTS[jar.session] ?? [], body: async () => { const read = await body(request); enter(world); return read; } };
+  if (await nightRoutes.open(asked)) return undefined;
   if (!RIGHTS[jar.session]) return problem(401, 'signed_out', '请先登录。', 'Sign in first.');
   if (route === '/session' && request.method === 'DELETE') return json(204, undefined, { 'set-cookie': 'session=; Path=/; Max-Age=0' });
-  if (route === '/session') return json(200, { user: jar.session, role: jar.session, must_change_password: jar.first === '1', rights: RIGHTS[jar.session] });
+  if (route === '/session') return json(200, { user: jar.session, role: jar.session, must_change_password: jar.first === '1', rights: RIGHTS[jar.session], contact: { email: `${jar.session}@example.org`, language: 'zh', wakes: true } });
   if (route === '/session/password') { const { old } = await body(request); return old === 'seedling' ? json(204, undefined, { 'set-cookie': 'first=0; Path=/' }) : problem(403, 'wrong_password', '现在的密码不对。', 'The current password is wrong.'); }
+  if (await nightRoutes.signedIn(asked)) return undefined;
   if (route === '/overview') return json(200, overview());
   if (route === '/nodes') return json(200, scenarioNow === 'empty' ? [] : nodesJson());
   if (route === '/channels') return json(200, channels.map(channelJson));
@@ -355,7 +369,7 @@ const server = createServer(async (request, response) => {
       send({ type: 'alarm', alarm: alarmJson(one) });
       return json(200, alarmJson(one));
     }
-    return json(200, { alarm: alarmJson(one), ...ADVICE, timeline: timeline(one) });
+    return json(200, { alarm: alarmJson(one), ...ADVICE, timeline: timeline(one), ...nightRoutes.detail(here, one) });
   }
   const span = () => [Date.parse(url.searchParams.get('from')), Date.parse(url.searchParams.get('to'))];
   if (kind === 'zones') {

@@ -1,7 +1,7 @@
 // What uPlot is told: axes, scales, selection and the hooks that paint. Not here: the data, the cursor.
 import type uPlot from 'uplot';
 
-import { clockTime, day, number } from '../i18n/format';
+import { number } from '../i18n/format';
 import type { TimeTick } from '../series/scales';
 import type { Colours } from './paint';
 
@@ -12,6 +12,7 @@ export type Picture = {
   low: number;
   high: number;
   timeTicks: TimeTick[];
+  timeText: (tick: TimeTick) => string;
   valueTicks: number[];
   valueDecimals: number;
 };
@@ -25,7 +26,12 @@ export type Hooks = {
 };
 
 /** Height of the axis with the times. */
-const AXIS_HEIGHT = 26;
+export const AXIS_HEIGHT = 26;
+
+/** Returns the room left and right of the plot: for the values, and for the lines' names where they have any. */
+export function marginsOf(narrow: boolean, named: boolean): { left: number; right: number } {
+  return { left: narrow ? 44 : 56, right: named ? (narrow ? 64 : 112) : 16 };
+}
 /** How much of the line's colour the envelope has, as the last two digits of a hex colour. */
 const ENVELOPE_ALPHA = '30';
 /** A drag shorter than this is a click. */
@@ -63,7 +69,7 @@ export function options(
         size: AXIS_HEIGHT,
         gap: 6,
         splits: () => picture().timeTicks.map(({ time_ms }) => time_ms),
-        values: () => picture().timeTicks.map(({ time_ms, midnight }) => (midnight ? day(time_ms) : clockTime(time_ms))),
+        values: () => picture().timeTicks.map((tick) => picture().timeText(tick)),
       },
       {
         ...axis,

@@ -43,12 +43,9 @@ export const zh = {
   'duration.day': '{n} 天',
 
   'overview.title': '总览',
-  'overview.calm': '{n} 处全部正常',
-  'overview.calm.detail': '各项读数都在作物适宜范围内，没有待处理的报警。',
   'overview.attention': '{n} 处需要查看',
   'overview.waiting': '{n} 条报警未确认',
   'overview.none.waiting': '报警均已确认',
-  'overview.drift': '没有报警；{n} 处偏离适宜范围',
   'overview.empty': '还没有苗房',
   'overview.empty.todo': '把站点、苗房、作物和阶段写进一个 TOML 文件，用下面的命令导入；导入后这里会立即出现。',
   'overview.houses': '苗房，最需要查看的在前',
@@ -304,10 +301,12 @@ export const zh = {
   'role.admin': '管理员',
 
   'search.title': '搜索',
-  'search.placeholder': '苗房或节点的名称',
+  'search.placeholder': '苗房、批次、种质或节点',
   'search.none': '没有找到“{query}”',
   'search.house': '苗房',
+  'search.batch': '批次',
   'search.node': '节点',
+  'search.accession': '种质',
   'search.close': '关闭',
 
   'error.title': '没有读到数据',
@@ -409,12 +408,9 @@ export const en: Record<Key, string> = {
   'duration.day': '{n} d',
 
   'overview.title': 'Overview',
-  'overview.calm': 'All {n|place is|places are} well',
-  'overview.calm.detail': 'Every reading is where the crop wants it, and no alarm is open.',
   'overview.attention': '{n|place needs|places need} a look',
   'overview.waiting': '{n|alarm|alarms} unacknowledged',
   'overview.none.waiting': 'all alarms acknowledged',
-  'overview.drift': 'No alarms; {n|place is|places are} outside the target band',
   'overview.empty': 'No houses yet',
   'overview.empty.todo':
     'Write sites, houses, crops and stages into one TOML file and load it with this command; they appear here at once.',
@@ -672,10 +668,12 @@ export const en: Record<Key, string> = {
   'role.admin': 'Administrator',
 
   'search.title': 'Search',
-  'search.placeholder': 'Name of a house or node',
+  'search.placeholder': 'House, batch, accession or node',
   'search.none': 'Nothing found for “{query}”',
   'search.house': 'House',
+  'search.batch': 'Batch',
   'search.node': 'Node',
+  'search.accession': 'Accession',
   'search.close': 'Close',
 
   'error.title': 'No data could be read',

@@ -47,13 +47,21 @@ describe('a line', () => {
 });
 
 describe('lines on one x', () => {
-  it('leave undefined where another line has its points, and null where they have gaps', () => {
+  it('keep the whole width of their gaps among the points of others', () => {
+    const one = { time_ms: [0, 3, 6], mean: [1, null, 2], min: [1, null, 2], max: [1, null, 2], quality: [1, null, 1] };
+    const other = { time_ms: [1, 2, 4, 5, 7], mean: [1, 1, 1, 1, 1], min: [1, 1, 1, 1, 1], max: [1, 1, 1, 1, 1], quality: [1, 1, 1, 1, 1] };
+    const { columns } = aligned([one, other]);
+    expect(columns[0]?.mean).toEqual([1, null, null, null, null, null, 2, undefined]);
+    expect(columns[1]?.mean).toEqual([undefined, 1, 1, undefined, 1, 1, undefined, 1]);
+  });
+
+  it('are undefined where only another line has a point', () => {
     const a = line(columns(MINUTE, [1, 2]), MINUTE);
     const b = line({ ...columns(MINUTE, [5, null, null, null, 6]), time_ms: [30_000, 90_000, 150_000, 210_000, 270_000] }, MINUTE);
     const both = aligned([a, b]);
     expect(both.time_ms).toEqual([0, 30_000, 60_000, 150_000, 270_000]);
     expect(both.columns[0]?.mean).toEqual([1, undefined, 2, undefined, undefined]);
-    expect(both.columns[1]?.mean).toEqual([undefined, 5, undefined, null, 6]);
+    expect(both.columns[1]?.mean).toEqual([undefined, 5, null, null, 6]);
   });
 });
 

@@ -137,9 +137,25 @@ export function aligned(lines: readonly Line[]): Aligned {
       out.max[to] = one.max[from] ?? null;
       out.quality[to] = one.quality[from] ?? null;
     }
+    for (const column of [out.mean, out.min, out.max]) widenGaps(column);
     return out;
   });
   return { time_ms, columns };
+}
+
+/** Lets a gap reach as far as its line has nothing, so that points of other lines don't narrow it. */
+function widenGaps(column: Cell[]): void {
+  const spread = (order: readonly number[]): void => {
+    let gap = false;
+    for (const index of order) {
+      if (column[index] === null) gap = true;
+      else if (column[index] !== undefined) gap = false;
+      else if (gap) column[index] = null;
+    }
+  };
+  const order = [...column.keys()];
+  spread(order);
+  spread(order.reverse());
 }
 
 /** What can be said of a line in one sentence. */

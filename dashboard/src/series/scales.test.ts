@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import type { Line } from './columns';
 import { spread, timeTicks, valueExtent, valueTicks } from './scales';
-import { fromLocalInput, localDay, offsetAt, toLocalInput } from './zone';
+import { fromLocalInput, localDate, localDay, offsetAt, shiftedDate, toLocalInput } from './zone';
 
 const HOUR = 3_600_000;
 const shanghai = (time_ms: number): number => offsetAt(time_ms, 'Asia/Shanghai');
@@ -89,5 +89,13 @@ describe('local time', () => {
   it('begins a day at local midnight', () => {
     const midnight = Date.parse('2026-08-14T00:00:00+08:00');
     expect(localDay(midnight, 'Asia/Shanghai') - localDay(midnight - 1, 'Asia/Shanghai')).toBe(1);
+  });
+
+  it('has its own date, and days before and after it', () => {
+    expect(localDate(Date.parse('2026-11-22T16:30:00Z'), 'Asia/Shanghai')).toBe('2026-11-23');
+    expect(localDate(Date.parse('2026-11-22T16:30:00Z'), 'Europe/London')).toBe('2026-11-22');
+    expect(shiftedDate('2028-02-28', 1)).toBe('2028-02-29');
+    expect(shiftedDate('2026-01-01', -1)).toBe('2025-12-31');
+    expect(shiftedDate('today', 1)).toBe('today');
   });
 });

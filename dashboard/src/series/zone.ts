@@ -53,3 +53,14 @@ export function fromLocalInput(text: string, zone: string): number | null {
 export function localDay(time_ms: number, zone: string): number {
   return Math.floor((time_ms + offsetAt(time_ms, zone)) / 86_400_000);
 }
+
+/** Returns the local date at a time: `2026-08-14`. */
+export function localDate(time_ms: number, zone: string): string {
+  return new Date(time_ms + offsetAt(time_ms, zone)).toISOString().slice(0, 10);
+}
+
+/** Returns the date so many days later; what is no date stays as it is. */
+export function shiftedDate(date: string, days: number): string {
+  const at = Date.parse(`${date}T00:00:00Z`);
+  return Number.isNaN(at) ? date : new Date(at + days * 86_400_000).toISOString().slice(0, 10);
+}

@@ -38,11 +38,13 @@ export function plans(channels: readonly Channel[]): ChartPlan[] {
       groups.set(quantity, { quantity, unit, decimals, channels: [channel] });
     }
   }
-  const rank = (quantity: string): number => {
-    const at = ORDER.indexOf(quantity);
-    return at < 0 ? ORDER.length : at;
-  };
-  return [...groups.values()].sort((a, b) => rank(a.quantity) - rank(b.quantity));
+  return [...groups.values()].sort((a, b) => rankOf(a.quantity) - rankOf(b.quantity));
+}
+
+/** Returns where a quantity stands in the order in which a grower asks. */
+export function rankOf(quantity: string): number {
+  const at = ORDER.indexOf(quantity);
+  return at < 0 ? ORDER.length : at;
 }
 
 /** Returns what to call each channel: its position, with its node where two share one. */
