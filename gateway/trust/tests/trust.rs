@@ -86,7 +86,7 @@ fn shake(
             client.process_new_packets()?;
         }
     }
-    Ok(client.peer_certificates().unwrap()[0].clone().into_owned())
+    Ok(client.peer_certificates().unwrap().first().unwrap().clone().into_owned())
 }
 
 #[track_caller]
