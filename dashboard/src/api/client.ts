@@ -51,8 +51,14 @@ export class Unreachable extends Error {
 }
 
 /** Sends a request; throws `Refused` or `Unreachable`. */
-export async function call(method: string, path: string, body: unknown, signal?: AbortSignal): Promise<Response> {
-  const timeout = AbortSignal.timeout(ANSWER_MAX_MS);
+export async function call(
+  method: string,
+  path: string,
+  body: unknown,
+  signal?: AbortSignal,
+  answer_max_ms = ANSWER_MAX_MS,
+): Promise<Response> {
+  const timeout = AbortSignal.timeout(answer_max_ms);
   const init: RequestInit = {
     method,
     credentials: 'same-origin',

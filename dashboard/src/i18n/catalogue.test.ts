@@ -40,7 +40,7 @@ describe('the catalogue', () => {
   });
 
   it('holds every Chinese word of the page', () => {
-    const own = new Set(['language.svelte', 'SignIn.svelte', 'Settings.svelte', 'client.ts', 'format.ts']);
+    const own = new Set(['forms.ts', 'language.svelte', 'SignIn.svelte', 'Settings.svelte', 'client.ts', 'format.ts']);
     const strays = Object.entries(sources)
       .filter(([path]) => !path.endsWith('.test.ts') && !path.includes('catalogue') && ![...own].some((name) => path.includes(name)))
       .filter(([, text]) => /[\u4e00-\u9fff]/u.test(text.replaceAll(/(?:\/\/|\/?\*).*$/gmu, '')))

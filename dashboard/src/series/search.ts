@@ -1,6 +1,6 @@
-// Finding a house or a node by a few letters of any of its names. Not here: the box to type in.
+// Finding a house, a batch, a node or an accession by a few letters of any of its names. Not here: the box to type in.
 
-export type Entry = { href: string; kind: 'house' | 'node'; title: string; detail: string; words: string[] };
+export type Entry = { href: string; kind: 'house' | 'batch' | 'node' | 'accession'; title: string; detail: string; words: string[] };
 
 /** The most results that are shown; more would not be read. */
 export const RESULTS_MAX = 8;

@@ -48,7 +48,7 @@ export function follow(): () => void {
     if (event.defaultPrevented || event.button !== 0) return;
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
     const link = event.target instanceof Element ? event.target.closest('a') : null;
-    if (!link || link.origin !== location.origin || link.target !== '' || link.hash !== '' || link.hasAttribute('download')) return;
+    if (!link || link.origin !== location.origin || link.target !== '' || link.hash !== '' || link.hasAttribute('download') || link.relList.contains('external')) return;
     event.preventDefault();
     go(link.pathname + link.search);
   };
