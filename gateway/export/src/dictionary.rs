@@ -50,7 +50,7 @@ pub fn dictionary(summary: &Summary, sha256: &str) -> Value {
     })
 }
 
-fn quantity(quantity: Quantity) -> Value {
+pub(crate) fn quantity(quantity: Quantity) -> Value {
     let (low, high) = quantity.range();
     let unit = |steps| measure::Scaled(steps).to_f64(quantity);
     json!({

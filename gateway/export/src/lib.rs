@@ -1,11 +1,13 @@
 //! Readings as files for research: CSV into any `Write`, a data dictionary, a checksum.
 //!
-//! Pure over a [`store::Store`]: no clock, no network. The same data gives the same bytes.
+//! Pure over a [`store::Store`]: no clock, no network. The same data gives the same bytes. A
+//! [`study`] is the readings of some batches with what the batches lived through.
 
 mod dictionary;
 mod digest;
 mod error;
 mod rows;
+pub mod study;
 
 pub use dictionary::dictionary;
 pub use digest::Digest;

@@ -22,7 +22,7 @@ pub struct Column {
     pub description_zh: &'static str,
 }
 
-const fn column(
+pub(crate) const fn column(
     name: &'static str,
     kind: &'static str,
     description: &'static str,
@@ -245,18 +245,18 @@ fn write_series(
 }
 
 /// One row, with what all rows of its series share written once.
-struct Row<'a> {
+pub(crate) struct Row<'a> {
     key: &'a SeriesKey,
     zone: &'a str,
     text: String,
 }
 
 impl<'a> Row<'a> {
-    fn new(key: &'a SeriesKey, zone: Option<&'a Slug>) -> Self {
+    pub(crate) fn new(key: &'a SeriesKey, zone: Option<&'a Slug>) -> Self {
         Self { key, zone: zone.map_or("", Slug::as_str), text: String::new() }
     }
 
-    fn write(
+    pub(crate) fn write(
         &mut self,
         sample: &Sample,
         writer: &mut csv::Writer<&mut dyn Write>,

@@ -42,6 +42,7 @@ mod stay;
 mod sweep;
 mod tally;
 
+pub use agronomy::{BASE_C_DEFAULT, SUN_LUX_PER_MICROMOLE};
 pub use batch::{Lived, SPAN_DAYS_MAX, Span, lived, stays};
 pub use channels::{SAMPLES_AT_ONCE_MAX, TakenSpan, taken_spans};
 pub use course::{BUCKETS_MAX, Bucket, course};
