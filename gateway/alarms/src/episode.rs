@@ -275,6 +275,9 @@ pub struct Transition {
     pub comment: Option<String>,
     /// The state afterwards.
     pub state: StateName,
+    /// What keeps it from notifying, afterwards. Absent in what was written before there was a shelf.
+    #[serde(default)]
+    pub suppression: Suppression,
     /// Whether people are to be told: it has become worse, wakes, is live, and nothing keeps it.
     pub notify: bool,
     /// The episode as it is afterwards.

@@ -330,6 +330,7 @@ pub(crate) fn push(alarm: &mut AlarmState, moment: &Moment, kind: Kind, out: &mu
         by: None,
         comment: None,
         state: alarm.name(),
+        suppression: alarm.suppression.clone(),
         notify: worse && live && episode.wakes && alarm.suppression == Suppression::None,
         episode: *episode,
     });

@@ -1,5 +1,8 @@
 -- Nights: contacts, deliveries, links, notes, confirmed limits.
 
+-- What keeps an alarm from notifying, where anything does.
+ALTER TABLE alarm ADD COLUMN suppression TEXT;
+
 -- Where and in which language a user is told of alarms.
 CREATE TABLE contact (
     user TEXT NOT NULL PRIMARY KEY REFERENCES user (name) ON DELETE CASCADE,

@@ -1,8 +1,8 @@
 //! The record of every change: who, when, what, why. Rows are only ever added (triggers see to it).
 
-use measure::Timestamp;
+use measure::{Slug, Timestamp};
 use people::Actor;
-use rusqlite::{Transaction, params};
+use rusqlite::{Connection, Params, Transaction, params};
 use serde::Serialize;
 
 use crate::{Error, Registry, time};
@@ -36,27 +36,42 @@ impl Registry {
     /// Where the file can't be read.
     pub fn changes(&self, after: i64) -> Result<Vec<Change>, Error> {
         self.read(|db| {
-            let mut query = db.prepare_cached(
-                "SELECT number, at_us, by, what, subject, why, detail FROM change
-                 WHERE number > ?1 ORDER BY number LIMIT ?2",
-            )?;
-            let mut rows = query.query(params![after, CHANGES_PAGE_MAX as i64])?;
-            let mut changes = Vec::new();
-            while let Some(row) = rows.next()? {
-                let by: String = row.get(2)?;
-                changes.push(Change {
-                    number: row.get(0)?,
-                    at: time(row.get(1)?)?,
-                    by: by.parse().map_err(|error| Error::broken("actor", error))?,
-                    what: row.get(3)?,
-                    subject: row.get(4)?,
-                    why: row.get(5)?,
-                    detail: row.get(6)?,
-                });
-            }
-            Ok(changes)
+            let sql = "SELECT number, at_us, by, what, subject, why, detail FROM change
+                       WHERE number > ?1 ORDER BY number LIMIT ?2";
+            list(db, sql, params![after, CHANGES_PAGE_MAX as i64])
         })
     }
+
+    /// Returns what was done to one batch, oldest first, at most [`CHANGES_PAGE_MAX`].
+    ///
+    /// # Errors
+    /// Where the file can't be read.
+    pub fn changes_of_batch(&self, site: &Slug, id: &Slug) -> Result<Vec<Change>, Error> {
+        self.read(|db| {
+            let sql = "SELECT number, at_us, by, what, subject, why, detail FROM change
+                       WHERE subject = ?1 AND what LIKE 'batch.%' ORDER BY number LIMIT ?2";
+            list(db, sql, params![format!("{site}/{id}"), CHANGES_PAGE_MAX as i64])
+        })
+    }
+}
+
+fn list(db: &Connection, sql: &str, values: impl Params) -> Result<Vec<Change>, Error> {
+    let mut query = db.prepare_cached(sql)?;
+    let mut rows = query.query(values)?;
+    let mut changes = Vec::new();
+    while let Some(row) = rows.next()? {
+        let by: String = row.get(2)?;
+        changes.push(Change {
+            number: row.get(0)?,
+            at: time(row.get(1)?)?,
+            by: by.parse().map_err(|error| Error::broken("actor", error))?,
+            what: row.get(3)?,
+            subject: row.get(4)?,
+            why: row.get(5)?,
+            detail: row.get(6)?,
+        });
+    }
+    Ok(changes)
 }
 
 /// What a change did to what; the rest of a [`Change`] is given beside it.

@@ -1,6 +1,8 @@
 //! Alarms: where the engine stands, each episode as it is now, and everything that happened to it.
 
-use alarms::{AlarmId, ChannelId, ChannelState, Episode, Kind, STATE_VERSION, State, Transition};
+use alarms::{
+    AlarmId, ChannelId, ChannelState, Episode, Kind, STATE_VERSION, State, Suppression, Transition,
+};
 use measure::{Scaled, Timestamp};
 use rusqlite::{OptionalExtension as _, Row, ToSql, Transaction, params};
 
@@ -24,6 +26,8 @@ pub struct Alarm {
     pub episode: Episode,
     /// The value of the sample that raised it; none for silence and faults.
     pub value: Option<Scaled>,
+    /// What keeps it from notifying now.
+    pub suppression: Suppression,
 }
 
 /// Which alarms to list.
@@ -137,7 +141,7 @@ impl Registry {
     /// Where the file can't be read.
     pub fn alarms(&self, which: Which, limit: usize) -> Result<Vec<Alarm>, Error> {
         let sql = format!(
-            "SELECT body, value FROM alarm WHERE {} ORDER BY closed_us IS NOT NULL, raised_us DESC, id DESC
+            "SELECT body, value, suppression FROM alarm WHERE {} ORDER BY closed_us IS NOT NULL, raised_us DESC, id DESC
              LIMIT ?1",
             which.condition()
         );
@@ -155,7 +159,8 @@ impl Registry {
         from: Timestamp,
         to: Timestamp,
     ) -> Result<Vec<Alarm>, Error> {
-        let sql = "SELECT body, value FROM alarm WHERE channel = ?1 AND started_us < ?3
+        let sql =
+            "SELECT body, value, suppression FROM alarm WHERE channel = ?1 AND started_us < ?3
                    AND COALESCE(ended_us, ?3) >= ?2 ORDER BY raised_us DESC, id DESC LIMIT ?4";
         let (from, to, limit) = (from.micros(), to.micros(), ALARMS_PAGE_MAX as i64);
         self.episodes(sql, &[&channel.0, &from, &to, &limit])
@@ -167,7 +172,7 @@ impl Registry {
     /// # Errors
     /// Where the file can't be read.
     pub fn alarms_since(&self, from: Timestamp, limit: usize) -> Result<(Vec<Alarm>, u64), Error> {
-        let sql = "SELECT body, value FROM alarm WHERE raised_us >= ?1
+        let sql = "SELECT body, value, suppression FROM alarm WHERE raised_us >= ?1
                    ORDER BY raised_us DESC, id DESC LIMIT ?2";
         let limit = limit.min(ALARMS_PAGE_MAX) as i64;
         let alarms = self.episodes(sql, &[&from.micros(), &limit])?;
@@ -186,7 +191,7 @@ impl Registry {
     /// Where the file can't be read.
     pub fn alarm(&self, id: AlarmId) -> Result<Option<Alarm>, Error> {
         let Ok(id) = i64::try_from(id.0) else { return Ok(None) };
-        Ok(self.episodes("SELECT body, value FROM alarm WHERE id = ?1", &[&id])?.pop())
+        Ok(self.episodes("SELECT body, value, suppression FROM alarm WHERE id = ?1", &[&id])?.pop())
     }
 
     /// Returns what happened to an alarm, oldest first, at most [`TIMELINE_MAX`].
@@ -234,7 +239,14 @@ impl Registry {
             let mut episodes = Vec::new();
             while let Some(row) = rows.next()? {
                 let episode = parse("alarm", &row.get::<_, String>(0)?)?;
-                episodes.push(Alarm { episode, value: row.get::<_, Option<i32>>(1)?.map(Scaled) });
+                let suppression: Option<String> = row.get(2)?;
+                let suppression =
+                    suppression.map(|body| parse("suppression", &body)).transpose()?;
+                episodes.push(Alarm {
+                    episode,
+                    value: row.get::<_, Option<i32>>(1)?.map(Scaled),
+                    suppression: suppression.unwrap_or_default(),
+                });
             }
             Ok(episodes)
         })
@@ -248,12 +260,16 @@ fn keep(db: &Transaction<'_>, transition: &Transition) -> Result<bool, Error> {
     // An episode whose rule is gone is closed without having returned.
     let ended = episode.returned.or(episode.closed);
     let sql = "INSERT INTO alarm (id, channel, active, wants, raised_us, started_us, ended_us,
-                                  closed_us, value, body)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+                                  closed_us, value, body, suppression)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
                ON CONFLICT (id) DO UPDATE SET active = excluded.active, wants = excluded.wants,
                    raised_us = excluded.raised_us, started_us = excluded.started_us,
                    ended_us = excluded.ended_us, closed_us = excluded.closed_us,
-                   body = excluded.body";
+                   body = excluded.body, suppression = excluded.suppression";
+    let suppression = Some(&transition.suppression)
+        .filter(|it| **it != Suppression::None && episode.closed.is_none())
+        .map(|it| write("suppression", it))
+        .transpose()?;
     db.prepare_cached(sql)?.execute(params![
         id,
         episode.channel().0,
@@ -265,6 +281,7 @@ fn keep(db: &Transaction<'_>, transition: &Transition) -> Result<bool, Error> {
         episode.closed.map(Timestamp::micros),
         transition.value.map(|value| value.0),
         write("alarm", episode)?,
+        suppression,
     ])?;
     let kind = write("kind of transition", &transition.kind)?;
     let sql = "INSERT INTO transition (alarm, kind, at_us, seen_us, body)

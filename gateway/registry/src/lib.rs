@@ -310,7 +310,8 @@ mod tests {
             payload: vec![7; DEAD_LETTER_BYTES_MAX],
         };
         let letters: Vec<_> = (0..100).map(letter).collect();
-        let limit = |pages: u32| lock(&registry.writer).pragma_update(None, "max_page_count", pages);
+        let limit =
+            |pages: u32| lock(&registry.writer).pragma_update(None, "max_page_count", pages);
         // SQLite takes no less than the file has.
         limit(1).unwrap();
         let refused = registry.add_dead_letters(&letters).unwrap_err();
