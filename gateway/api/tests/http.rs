@@ -1,6 +1,8 @@
 //! The API over real HTTP: who may do what, what is answered, and what is refused.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on stops")]
 
+#[path = "https/mod.rs"]
+mod https;
 mod world;
 
 use measure::Quantity;

@@ -25,6 +25,8 @@ pub(crate) const MINUTE_MS: i64 = 60_000;
 /// A running API with everything behind it.
 pub(crate) struct World {
     pub(crate) address: SocketAddr,
+    pub(crate) https: SocketAddr,
+    pub(crate) trust: trust::Trust,
     pub(crate) registry: Arc<Registry>,
     pub(crate) registry_file: std::path::PathBuf,
     pub(crate) store: Arc<Engine>,
@@ -78,6 +80,18 @@ pub(crate) fn name(text: &str) -> UserName {
     UserName::new(text).unwrap()
 }
 
+/// The system's clock, by which clients check dates.
+#[expect(clippy::disallowed_methods, reason = "the client of these tests asks the system's clock")]
+pub(crate) fn today() -> Timestamp {
+    let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    at(i64::try_from(since_1970.as_millis()).unwrap())
+}
+
+/// Makes an authority for a machine that is called `shed`.
+pub(crate) fn authority(folder: &std::path::Path) -> trust::Trust {
+    trust::open(folder, &trust::Names::new("shed", &[], []), None, today()).unwrap()
+}
+
 impl World {
     pub(crate) fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
@@ -119,6 +133,26 @@ impl World {
         let (troubles_sender, troubles) = watch::channel(vec![]);
         let (announcer, happenings) = api::announcements();
         let (desk, orders) = api::alarm_desk();
+        let trust = authority(&dir.path().join("tls"));
+        let https = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        https.set_nonblocking(true).unwrap();
+        let https_address = https.local_addr().unwrap();
+        let endpoint = |url: String, tls| api::types::Endpoint { url, tls };
+        let reach = api::Reach {
+            mqtt: vec![],
+            https: vec![
+                endpoint(format!("https://{https_address}"), true),
+                endpoint("http://127.0.0.1:1".to_owned(), false),
+            ],
+        };
+        let about = trust.about().clone();
+        let authority = api::Authority {
+            signs_pages: true,
+            name: about.name,
+            fingerprint_sha256: about.fingerprint_sha256,
+            expires: about.expires,
+            pem: about.pem,
+        };
         let state = State {
             store: Arc::clone(&store) as Arc<dyn Store>,
             registry: Arc::clone(&registry),
@@ -131,8 +165,8 @@ impl World {
             meters: api::Meters::default(),
             speed: 1.0,
             demonstration: false,
-            reach: watch::channel(Arc::default()).1,
-            authority: None,
+            reach: watch::channel(Arc::new(reach)).1,
+            authority: Some(authority),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -142,8 +176,12 @@ impl World {
         let stop = CancellationToken::new();
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
+        let https = {
+            let _inside = runtime.enter();
+            (tokio::net::TcpListener::from_std(https).unwrap(), trust.https().unwrap())
+        };
         let served = runtime.spawn(api::run(
-            api::Listeners { http: Some(listener), https: None },
+            api::Listeners { http: Some(listener), https: Some(https) },
             state,
             happenings,
             stop.clone(),
@@ -156,6 +194,8 @@ impl World {
         });
         Self {
             address,
+            https: https_address,
+            trust,
             registry,
             registry_file,
             store,
