@@ -8,6 +8,7 @@ import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { night } from './fixtures/night.mjs';
+import { nursery } from './fixtures/nursery.mjs';
 
 const DIST = process.env.FIXTURE_DIST ?? fileURLToPath(new URL('../dist/', import.meta.url));
 const MINUTE = 60_000;
@@ -206,7 +207,7 @@ function summary(house) {
 }
 
 function overview() {
-  if (scenarioNow === 'empty') return { now_ms: now(), zones: [], unacknowledged: 0, sites: [], night: nightRoutes.overviewNight(here, scenarioNow, []) };
+  if (scenarioNow === 'empty') return nurseryRoutes.emptyOverview(here, nightRoutes.overviewNight(here, scenarioNow, []));
   const rank = (zone) => -(zone.alarms.critical * 1000 + zone.alarms.high * 100 + zone.alarms.medium * 10 + (zone.worst ? 5 : 0) + zone.alarms.low);
   const zones = houses.map(summary).sort((a, b) => rank(a) - rank(b));
   return { now_ms: now(), zones, unacknowledged: shownAlarms().filter(({ state }) => state.endsWith('unacknowledged')).length, sites: nightRoutes.sites(), night: nightRoutes.overviewNight(here, scenarioNow, shownAlarms()) };
@@ -273,7 +274,14 @@ const ADVICE = {
   action: name('先手动喷雾 30 秒并拉遮阳网，再换电磁阀或疏通过滤器。湿度回到 76 % 以上 10 分钟后报警自行结束。', 'Mist by hand for 30 s and draw the shade screen, then replace the valve or clear the filter. The alarm ends by itself once humidity has been above 76 % for 10 min.'),
 };
 const nightRoutes = night({ START, ZONE_MS, now, noise, sun, houses, channels, UNITS, models, bandOf, alarmJson, SITE });
-const RIGHTS = { viewer: ['read'], technician: ['read', 'answer_alarms'], grower: ['read', 'answer_alarms', 'run_nursery', 'export', 'curate_germplasm'], admin: ['read', 'answer_alarms', 'run_nursery', 'export', 'manage_nodes', 'manage_people'] };
+const nurseryRoutes = nursery({ START, now, houses, SITE, night: nightRoutes });
+const RIGHTS = {
+  viewer: ['read'],
+  technician: ['read', 'answer_alarms', 'manage_nodes'],
+  grower: ['read', 'answer_alarms', 'run_nursery', 'export', 'curate_germplasm', 'manage_nodes'],
+  researcher: ['read', 'export', 'curate_germplasm'],
+  admin: ['read', 'answer_alarms', 'run_nursery', 'export', 'curate_germplasm', 'manage_nodes', 'manage_people'],
+};
 
 const worlds = new Map();
 function worldOf(jar) {
@@ -302,9 +310,13 @@ const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '
 function cookies(request) {
   return Object.fromEntries((request.headers.cookie ?? '').split(/;\s*/u).filter(Boolean).map((pair) => pair.split('=')));
 }
-async function body(request) {
+async function textOf(request) {
   let text = '';
-  for await (const part of request) text += part;
+  for await (const part of request.setEncoding('utf8')) text += part;
+  return text;
+}
+async function body(request) {
+  const text = await textOf(request);
   return text ? JSON.parse(text) : {};
 }
 
@@ -325,6 +337,7 @@ const server = createServer(async (request, response) => {
     return json(200, { id: raised.id });
   }
   if (Date.now() < world.refuseUntil && path.startsWith('/api/')) return request.socket.destroy();
+  if (path === '/ca.crt') { response.writeHead(200, { 'content-type': 'application/x-x509-ca-cert' }); return response.end('-----BEGIN CERTIFICATE-----\n'); }
   if (!path.startsWith('/api/v1/')) return file(path, response);
   const route = path.slice('/api/v1'.length);
 
@@ -334,15 +347,17 @@ const server = createServer(async (request, response) => {
     if (!RIGHTS[user] || password !== 'seedling') return problem(401, 'wrong_credentials', '用户名或密码不对。', 'User or password is wrong.');
     return json(200, {}, { 'set-cookie': `session=${user}; Path=/; HttpOnly; SameSite=Strict` });
   }
-  const asked = { route, method: request.method, url, world, alarms: shownAlarms, json, problem, send: (event) => { enter(world); send(event); }, advice: ADVICE, user: jar.session, rights: RIGHTS[jar.session] ?? [], body: async () => { const read = await body(request); enter(world); return read; } };
+  const asked = { route, method: request.method, url, world, alarms: shownAlarms, json, problem, send: (event) => { enter(world); send(event); }, advice: ADVICE, user: jar.session, rights: RIGHTS[jar.session] ?? [], response, text: () => textOf(request), body: async () => { const read = await body(request); enter(world); return read; } };
+  if (nurseryRoutes.open(asked)) return undefined;
   if (await nightRoutes.open(asked)) return undefined;
   if (!RIGHTS[jar.session]) return problem(401, 'signed_out', '请先登录。', 'Sign in first.');
   if (route === '/session' && request.method === 'DELETE') return json(204, undefined, { 'set-cookie': 'session=; Path=/; Max-Age=0' });
   if (route === '/session') return json(200, { user: jar.session, role: jar.session, must_change_password: jar.first === '1', rights: RIGHTS[jar.session], contact: { email: `${jar.session}@example.org`, language: 'zh', wakes: true } });
   if (route === '/session/password') { const { old } = await body(request); return old === 'seedling' ? json(204, undefined, { 'set-cookie': 'first=0; Path=/' }) : problem(403, 'wrong_password', '现在的密码不对。', 'The current password is wrong.'); }
+  if (await nurseryRoutes.signedIn(asked)) return undefined;
   if (await nightRoutes.signedIn(asked)) return undefined;
   if (route === '/overview') return json(200, overview());
-  if (route === '/nodes') return json(200, scenarioNow === 'empty' ? [] : nodesJson());
+  if (route === '/nodes') return json(200, scenarioNow === 'empty' ? nurseryRoutes.emptyNodes(world) : nodesJson());
   if (route === '/channels') return json(200, channels.map(channelJson));
   if (route === '/events') {
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });

@@ -26,7 +26,7 @@ export const nurseryZh = {
   'batches.clear': '取消选取',
   'batches.empty': '还没有批次',
   'batches.empty.todo': '播种、扦插或上盆时建一个批次：选作物、方法和苗房，它的阶段就决定这座苗房的适宜范围和报警。',
-  'batches.empty.ask': '批次由种植员、研究员或管理员建立；建好后会出现在这里。',
+  'batches.empty.ask': '批次由种植员或管理员建立；建好后会出现在这里。',
   'batches.none': '没有符合筛选的批次',
   'batches.none.todo': '换一座苗房，或把已结束的也列出来。',
   'batches.showall': '全部列出',
@@ -239,8 +239,8 @@ export const nurseryZh = {
   'study.lines.local': '在运行网关的机器上执行，不需要令牌。',
 
   'right.missing': '当前角色不能做这件事',
-  'right.run_nursery': '站点、苗房和批次由种植员、研究员或管理员建立。请找他们，或请管理员更改您的角色。',
-  'right.manage_nodes': '节点由管理员添加。请找管理员。',
+  'right.run_nursery': '站点、苗房和批次由种植员或管理员建立。请找他们，或请管理员更改您的角色。',
+  'right.manage_nodes': '节点由技术员、种植员或管理员添加。请找他们。',
   'right.curate_germplasm': '种质由种植员、研究员或管理员导入。请找他们。',
   'right.export': '数据由种植员、研究员或管理员导出。请找他们。',
 
@@ -402,9 +402,9 @@ export const nurseryZh = {
   'people.remove.explain': '立即退出登录，不能再登录；以前做过的事仍留有姓名。',
   'people.removed': '已移除 {user}',
   'role.may.viewer': '只能查看。',
-  'role.may.technician': '可以查看，也可以确认和搁置报警、写备注。',
+  'role.may.technician': '可以查看、添加节点，也可以确认和搁置报警、写备注。',
   'role.may.grower': '另外可以管理苗房和批次、确认限值、导入种质、导出数据。',
-  'role.may.researcher': '可以查看、管理批次、导入种质、导出数据。',
+  'role.may.researcher': '可以查看、导入种质、导出数据。',
   'role.may.admin': '什么都可以，包括节点和人员。',
 
   'tokens.title': '程序的令牌',
@@ -471,7 +471,7 @@ export const nurseryEn: Record<keyof typeof nurseryZh, string> = {
   'batches.empty': 'No batches yet',
   'batches.empty.todo':
     'When you sow, strike or pot up, make a batch: choose crop, method and house, and its stage gives the house its bands and alarms.',
-  'batches.empty.ask': 'A grower, researcher or admin makes batches; they appear here then.',
+  'batches.empty.ask': 'A grower or admin makes batches; they appear here then.',
   'batches.none': 'No batch matches the filter',
   'batches.none.todo': 'Choose another house, or list closed ones too.',
   'batches.showall': 'List all',
@@ -691,8 +691,8 @@ export const nurseryEn: Record<keyof typeof nurseryZh, string> = {
 
   'right.missing': 'Your role may not do this',
   'right.run_nursery':
-    'Sites, houses and batches are made by growers, researchers and admins. Ask one of them, or ask an admin to change your role.',
-  'right.manage_nodes': 'An admin adds nodes. Ask one.',
+    'Sites, houses and batches are made by growers and admins. Ask one of them, or ask an admin to change your role.',
+  'right.manage_nodes': 'Technicians, growers and admins add nodes. Ask one of them.',
   'right.curate_germplasm': 'Growers, researchers and admins import accessions. Ask one of them.',
   'right.export': 'Growers, researchers and admins export data. Ask one of them.',
 
@@ -863,9 +863,9 @@ export const nurseryEn: Record<keyof typeof nurseryZh, string> = {
   'people.remove.explain': 'They are signed out at once and cannot sign in again; what they did keeps their name.',
   'people.removed': '{user} was removed',
   'role.may.viewer': 'May look.',
-  'role.may.technician': 'May look, answer and shelve alarms, and leave notes.',
+  'role.may.technician': 'May look, add nodes, answer and shelve alarms, and leave notes.',
   'role.may.grower': 'May also run houses and batches, confirm limits, import accessions and export data.',
-  'role.may.researcher': 'May look, run batches, import accessions and export data.',
+  'role.may.researcher': 'May look, import accessions and export data.',
   'role.may.admin': 'May do everything, nodes and people included.',
 
   'tokens.title': 'Tokens for programs',
