@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { defineConfig } from '@playwright/test';
 
 const SYSTEM_CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
-const PORT = 4173;
+const PORT = Number(process.env['FIXTURE_PORT'] ?? 4173);
 
 export default defineConfig({
   testDir: 'tests',

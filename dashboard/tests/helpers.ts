@@ -4,10 +4,12 @@ import { randomUUID } from 'node:crypto';
 import { AxeBuilder } from '@axe-core/playwright';
 import { expect, type BrowserContext, type Page } from '@playwright/test';
 
-export type Scenario = 'alarm' | 'calm' | 'drift' | 'empty';
+export type Scenario = 'alarm' | 'calm' | 'drift' | 'night' | 'empty';
+
+const BASE_URL = `http://127.0.0.1:${process.env['FIXTURE_PORT'] ?? 4173}`;
 
 /** Enters as `user` into a nursery where `scenario` goes on. */
-export async function enter(context: BrowserContext, scenario: Scenario, user = 'technician', baseURL = 'http://127.0.0.1:4173'): Promise<void> {
+export async function enter(context: BrowserContext, scenario: Scenario, user = 'technician', baseURL = BASE_URL): Promise<void> {
   await context.addCookies([
     { name: 'session', value: user, url: baseURL },
     { name: 'scenario', value: scenario, url: baseURL },
@@ -43,3 +45,11 @@ export async function expectNoSideways(page: Page): Promise<void> {
 export const WIDTHS = [390, 820, 1440] as const;
 export const LOCALES = ['zh-CN', 'en-GB'] as const;
 export const SCHEMES = ['light', 'dark'] as const;
+
+/** Chooses what goes on for a visitor who hasn't signed in, as from a message's link. */
+export async function visit(context: BrowserContext, scenario: Scenario, baseURL = BASE_URL): Promise<void> {
+  await context.addCookies([
+    { name: 'scenario', value: scenario, url: baseURL },
+    { name: 'world', value: randomUUID(), url: baseURL },
+  ]);
+}
