@@ -10,7 +10,7 @@ test('an alarm is acknowledged in two taps on a phone, from the bar that is alwa
   await page.goto('/nodes');
   const bar = page.locator('.bar');
   await expect(bar).toContainText('2 号房');
-  const box = await bar.getByRole('button').boundingBox();
+  const box = await bar.getByRole('button', { name: '确认' }).boundingBox();
   expect(box?.height).toBeGreaterThanOrEqual(48);
   await bar.getByRole('button', { name: '确认' }).tap();
   await page.getByRole('dialog').getByLabel('备注').fill('手动喷雾了');

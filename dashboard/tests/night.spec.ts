@@ -52,6 +52,7 @@ for (const locale of LOCALES) {
           ['used', '这个链接已经用过', 'This link was used already'],
           ['old', '这个链接已过期', 'This link has expired'],
           ['guess', '这个链接认不出来', 'This link is not known'],
+          ['busy', '这个链接现在不能确认', 'This link cannot acknowledge now'],
           ['settled', '已有人确认', 'Somebody has it already'],
           ['', '链接不完整', 'The link is not complete'],
         ] as const;
@@ -97,9 +98,11 @@ for (const locale of LOCALES) {
         const messages = page.getByRole('listitem');
         await expect(messages.filter({ hasText: 'hooks.example.org' })).toContainText('503 Service Unavailable');
         await expect(messages.filter({ hasText: 'li.na' })).toContainText(say('下次', 'next try'));
-        await page.locator('textarea').fill('Replace the valve coil');
-        await page.getByRole('button', { name: say('留给早班', 'Leave for the morning') }).click();
-        await expect(page.locator('textarea')).toHaveValue('');
+        const box = page.getByRole('textbox', { name: say('留言', 'Note') });
+        await box.fill('Replace the valve coil');
+        await page.getByRole('button', { name: say('留下', 'Leave it') }).click();
+        await expect(box).toHaveValue('');
+        await expect(page.getByRole('listitem').filter({ hasText: 'Replace the valve coil' })).toContainText('technician');
         await expectAccessible(page);
         await page.goto('/');
         const note = page.locator('.notes li').filter({ hasText: 'Replace the valve coil' });

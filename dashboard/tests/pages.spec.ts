@@ -10,6 +10,8 @@ const PAGES = [
   { path: '/alarms', zh: '报警', en: 'Alarms' },
   { path: '/alarms?show=all', zh: '报警', en: 'Alarms' },
   { path: '/alarms/a-1042', zh: '空气湿度过低', en: 'Relative humidity too low' },
+  { path: '/compare?batches=nanchuan/blueberry-0412,nanchuan/blueberry-0328', zh: '批次比较', en: 'Compare batches' },
+  { path: '/sheet?date=2027-05-17', zh: '日报', en: 'daily sheet' },
   { path: '/nodes', zh: '节点', en: 'Nodes' },
   { path: '/settings', zh: '设置', en: 'Settings' },
 ];
@@ -79,7 +81,7 @@ test('empty states say what to do next', async ({ context, page }) => {
 test('all well is one calm line', async ({ context, page }) => {
   await enter(context, 'calm');
   await page.goto('/');
-  await expect(page.getByText('All 5 places are well')).toBeVisible();
+  await expect(page.getByText('All is well · 5 houses · oldest reading')).toBeVisible();
   await expect(page.locator('[data-zone]')).toHaveCount(5);
   await expectAccessible(page);
 });

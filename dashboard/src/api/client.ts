@@ -209,8 +209,9 @@ export async function lookAnswer(body: AnswerToken): Promise<AnswerCard> {
 }
 
 /** Acknowledges through a message's link; works once. */
-export function answer(body: AnswerToken): Promise<void> {
-  return post('/answers', body);
+export async function answer(body: AnswerToken): Promise<AnswerCard> {
+  const response = await call('POST', '/answers', body);
+  return (await response.json()) as AnswerCard;
 }
 
 export function shelve(id: Alarm['id'], body: Shelve): Promise<void> {
