@@ -146,6 +146,11 @@ export function fullDate(time_ms: number, zone = siteZone()): string {
   return format.format(time_ms).replace(',', '');
 }
 
+/** The date with its year: 2027年4月12日 or 12 Apr 2027 */
+export function dayYear(time_ms: number, zone = siteZone()): string {
+  return timeFormat('dayYear', zone, { year: 'numeric', month: 'short', day: 'numeric' }).format(time_ms);
+}
+
 /** The time, with the day where it is not today. */
 export function moment(time_ms: number, now_ms: number, zone = siteZone()): string {
   return day(time_ms, zone) === day(now_ms, zone) && Math.abs(now_ms - time_ms) < 86_400_000

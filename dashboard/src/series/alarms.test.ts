@@ -9,7 +9,7 @@ function alarm(id: string, fields: Partial<Alarm> = {}): Alarm {
     id, kind: 'limit', state: 'unacknowledged', severity: 'high', site: 's', zone: 'a', zone_name: null, node: 'n',
     channel: 1, position: 'canopy', quantity: 'air_temperature', unit: 'Cel', side: 'high', limit: 30, value: 31, peak: 31,
     current: 31, started: '', started_ms: 0, raised_ms: 0, returned_ms: null, acknowledged_by: null, acknowledged_ms: null,
-    comment: null, wakes: true, history: false, class: null, input: 'good', ...fields,
+    comment: null, wakes: true, history: false, class: null, input: 'good', shelved: null, ...fields,
   };
 }
 

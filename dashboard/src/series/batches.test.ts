@@ -26,6 +26,7 @@ describe('a batch', () => {
     expect(share(stage({ from_ms: 0, days_min: 2, days_max: 4 }), DAY)).toBe(0.25);
     expect(share(stage({ from_ms: 0, days_max: 4 }), 40 * DAY)).toBe(1);
     expect(share(stage({ from_ms: 0 }), DAY)).toBe(0.5);
+    expect(share(stage({ from_ms: DAY, days_max: 4 }), 0)).toBe(0);
   });
 
   it('goes to the stage after its own, and nowhere from the last or an unknown one', () => {

@@ -37,7 +37,7 @@ export function share(stage: BatchStage, now_ms: number): number {
   if (stage.from_ms === null) return 0;
   if (stage.to_ms !== null) return 1;
   const length = stage.days_max ?? stage.days_min;
-  return length === null || length <= 0 ? 0.5 : Math.min(1, (now_ms - stage.from_ms) / (length * DAY_MS));
+  return length === null || length <= 0 ? 0.5 : Math.min(1, Math.max(0, now_ms - stage.from_ms) / (length * DAY_MS));
 }
 
 /** Returns the stage after the one that a batch is at, or null at its last. */
