@@ -1339,6 +1339,15 @@ role: Role,
 email: string, };
 
 /**
+ * `POST /notify/test`: what became of the test messages, one a channel that is configured.
+ */
+export type NotifyTest = {
+/**
+ * The messages: to the asker's e-mail, and to the webhook.
+ */
+results: Array<SentMessage>, };
+
+/**
  * `GET /batches?state=open|closed|all&site&zone`.
  */
 export type Batches = {
@@ -1524,7 +1533,7 @@ to_ms: number | null, };
  */
 export type BatchEvent = {
 /**
- * `added`, `moved`, `staged`, `closed`.
+ * `added`, `moved`, `staged`, `closed`, or `changed` by a plan.
  */
 kind: string,
 /**
@@ -1711,7 +1720,7 @@ export type AccessionDetail = {
  */
 accession: Accession,
 /**
- * Every MCPD descriptor in the standard's order, empty ones too.
+ * Every MCPD descriptor in the standard's order, empty ones too; then the file's own columns.
  */
 descriptors: Array<Descriptor>,
 /**

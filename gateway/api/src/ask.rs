@@ -9,7 +9,7 @@ use axum::extract::{FromRequest, FromRequestParts, Path, RawQuery, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
-use measure::Timestamp;
+use measure::{Slug, Timestamp};
 use serde::de::DeserializeOwned;
 
 use crate::problem::Refusal;
@@ -150,20 +150,7 @@ impl Query {
 
     /// Takes a time: RFC 3339, or milliseconds since 1970.
     pub(crate) fn time(&mut self, name: &str) -> Result<Option<Timestamp>, Refusal> {
-        let Some(text) = self.optional(name) else { return Ok(None) };
-        parse_time(&text).map(Some).ok_or_else(|| {
-            Refusal::field(
-                name,
-                format!(
-                    "{name} 须为 RFC 3339 时间(如 2026-11-23T08:00:00+08:00)或 1970 年以来的\
-                     毫秒数,而不是“{text}”"
-                ),
-                format!(
-                    "{name} must be an RFC 3339 time such as 2026-11-23T08:00:00+08:00, or \
-                     milliseconds since 1970, not `{text}`"
-                ),
-            )
-        })
+        instant(name, self.optional(name).as_deref())
     }
 
     /// Takes `from` and `to`; where one is missing, the last `span_ms` until `now`.
@@ -194,9 +181,38 @@ impl Query {
     }
 }
 
+/// Checks a name in a body or a query.
+pub(crate) fn slug(field: &str, text: &str) -> Result<Slug, Refusal> {
+    Slug::new(text).map_err(|error| {
+        Refusal::field(
+            field,
+            format!("{field} 须为 1 到 32 个小写字母、数字或 -,而不是“{text}”"),
+            format!("{field} `{text}`: {error}"),
+        )
+    })
+}
+
+/// Reads an optional time of a body or a query: RFC 3339, or milliseconds since 1970.
+pub(crate) fn instant(field: &str, text: Option<&str>) -> Result<Option<Timestamp>, Refusal> {
+    let Some(text) = text.filter(|it| !it.is_empty()) else { return Ok(None) };
+    parse_time(text).map(Some).ok_or_else(|| {
+        Refusal::field(
+            field,
+            format!(
+                "{field} 须为 RFC 3339 时间(如 2026-11-23T08:00:00+08:00)或 1970 年以来的\
+                 毫秒数,而不是“{text}”"
+            ),
+            format!(
+                "{field} must be an RFC 3339 time such as 2026-11-23T08:00:00+08:00, or \
+                 milliseconds since 1970, not `{text}`"
+            ),
+        )
+    })
+}
+
 /// Reads RFC 3339 or milliseconds since 1970. A `+` that was not escaped in the query has become a
 /// blank, and is taken for what was meant.
-fn parse_time(text: &str) -> Option<Timestamp> {
+pub(crate) fn parse_time(text: &str) -> Option<Timestamp> {
     if let Ok(millis) = i64::from_str(text) {
         return Timestamp::from_millis(millis);
     }

@@ -96,7 +96,7 @@ pub(crate) fn now(
     quantity: Quantity,
 ) -> Option<types::Band> {
     let found = look.nursery.rules.channel(ChannelId(id.0));
-    let stage = look.growing(zone).and_then(|(_, stage)| stage);
+    let stage = look.growing(zone).and_then(|growing| look.stage(growing)?.1);
     let light = found.is_none_or(|(rules, _)| alarms::phase(&rules.clock, look.now).light);
     Wanted { stage, rules: found.map(|(_, channel)| channel), quantity }.band(look, light)
 }
@@ -117,7 +117,7 @@ struct Era<'a> {
     rules: Vec<ChannelRules>,
 }
 
-/// Returns nights, stages and bands of a zone in `[from, to)`.
+/// Returns nights, stages and bands of a zone in `[from, to)`; `grown` is what grew in it then.
 pub(crate) fn backdrop(
     look: &Look,
     zone: &Zone,
@@ -173,7 +173,7 @@ fn eras<'a>(
         }
         let mut then = zone.clone();
         then.growing = one.growing.clone();
-        let stage = look.growing(&then).and_then(|(_, stage)| stage);
+        let stage = one.growing.as_ref().and_then(|growing| look.stage(growing)?.1);
         let rules = rules(look, &then, stage);
         eras.push(Era { from: start, to: end, stage, rules });
     }

@@ -10,13 +10,13 @@ use measure::Slug;
 use store::{SeriesId, SeriesKey};
 
 use crate::ask::{At, Query};
-use crate::bands;
 use crate::buckets::{self, POINTS_DEFAULT, POINTS_MAX};
 use crate::look::Look;
 use crate::overview::{self, Open};
 use crate::problem::Refusal;
 use crate::server::{Shared, question};
 use crate::types;
+use crate::{bands, batches, grown};
 
 /// The span of a chart that names none, in milliseconds: a day.
 const SPAN_MS_DEFAULT: i64 = 86_400_000;
@@ -75,7 +75,9 @@ fn zone_detail(
     };
     let open = Open::take(state, &look)?;
     let series = look.series_in(zone);
-    let grown = state.registry.grown(&zone.site, &zone.id)?;
+    let own = state.registry.grown(&zone.site, &zone.id)?;
+    let raised = state.registry.batches_of_zone(&zone.site, &zone.id)?;
+    let grown = grown::through(&look, zone, &own, &raised, (from, to));
     let backdrop = bands::backdrop(&look, zone, &grown, (from, to));
     let mut alarms = Vec::new();
     for (id, _) in &series {
@@ -101,7 +103,7 @@ fn zone_detail(
         .to_owned(),
         alarms,
         nodes: nodes.collect(),
-        batches: Vec::new(),
+        batches: batches::standing_in(state, &look, zone, &raised)?,
     })
 }
 

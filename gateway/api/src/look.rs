@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use alarms::{ChannelId, Episode, RuleKind, STALE_MS_MIN};
 use measure::{Marks, NodeKey, Quality, Quantity, Scaled, Slug, Timestamp};
-use nursery::{Names, Profile, Site, Stage, Zone};
+use nursery::{Batch, Growing, Names, Profile, Site, Stage, TimeZone, Zone, grows};
 use people::Actor;
 use registry::Alarm;
 use store::{Sample, SeriesId, SeriesKey};
 
+use crate::night;
 use crate::problem::Refusal;
 use crate::state::{NodePresence, Nursery, Presence, State};
 use crate::types;
@@ -23,6 +24,8 @@ pub(crate) struct Look {
     pub(crate) series: HashMap<SeriesId, SeriesKey>,
     latest: HashMap<SeriesId, Sample>,
     zone_of: HashMap<NodeKey, Slug>,
+    /// What grows in a zone now, by site and zone.
+    growing: HashMap<(Slug, Slug), Growing>,
 }
 
 impl Look {
@@ -37,6 +40,7 @@ impl Look {
             series: state.store.series()?.into_iter().collect(),
             latest: state.store.latest()?.into_iter().map(|it| (it.series, it)).collect(),
             zone_of: placed.collect(),
+            growing: growing(&nursery),
             nursery,
             presence,
         })
@@ -54,9 +58,13 @@ impl Look {
         self.zone_of.get(node)
     }
 
-    /// Returns the profile and the stage of what grows in a zone.
-    pub(crate) fn growing(&self, zone: &Zone) -> Option<(&Profile, Option<&Stage>)> {
-        let growing = zone.growing.as_ref()?;
+    /// Returns what grows in a zone now, by its leading batch or by what the zone says.
+    pub(crate) fn growing(&self, zone: &Zone) -> Option<&Growing> {
+        self.growing.get(&(zone.site.clone(), zone.id.clone()))
+    }
+
+    /// Returns the profile and the stage of what grows somewhere.
+    pub(crate) fn stage(&self, growing: &Growing) -> Option<(&Profile, Option<&Stage>)> {
         let profile = self.nursery.profiles.iter().find(|it| it.crop == growing.crop)?;
         Some((profile, profile.stage(&growing.method, &growing.stage)))
     }
@@ -156,7 +164,7 @@ impl Look {
             history: episode.history,
             class: if limits { self.class(episode) } else { None },
             input: episode.input.into(),
-            shelved: None,
+            shelved: night::shelving(&alarm.suppression),
         }
     }
 
@@ -215,8 +223,26 @@ impl Look {
     }
 }
 
+/// Returns what grows in every zone now.
+fn growing(nursery: &Nursery) -> HashMap<(Slug, Slug), Growing> {
+    let mut standing: HashMap<(&Slug, &Slug), Vec<&Batch>> = HashMap::new();
+    for batch in &nursery.batches {
+        if let Some(placed) = batch.placements.last() {
+            standing.entry((&batch.site, &placed.zone)).or_default().push(batch);
+        }
+    }
+    let in_zone = |zone: &Zone| {
+        let batches = standing.get(&(&zone.site, &zone.id)).into_iter().flatten().copied();
+        // Nothing of a batch lies in the future.
+        let (own, at) = (zone.growing.as_ref(), Timestamp::MAX);
+        let growing = grows(zone, own, batches, &nursery.profiles, at)?;
+        Some(((zone.site.clone(), zone.id.clone()), growing))
+    };
+    nursery.zones.iter().filter_map(in_zone).collect()
+}
+
 /// How many decimals are worth showing; a store of thousandths shows tenths of a degree.
-const fn shown_decimals(quantity: Quantity) -> u8 {
+pub(crate) const fn shown_decimals(quantity: Quantity) -> u8 {
     match quantity {
         Quantity::AirTemperature
         | Quantity::RelativeHumidity
@@ -262,6 +288,11 @@ pub(crate) fn person(by: &str) -> String {
 
 pub(crate) fn name(names: &Names) -> types::Name {
     types::Name { zh: names.zh().to_owned(), en: names.en().to_owned() }
+}
+
+/// Writes a time as a clock of the place shows it; in UTC where the place is not known.
+pub(crate) fn local(zone: Option<&TimeZone>, at: Timestamp) -> String {
+    zone.map_or_else(|| rfc3339(at), |zone| zone.written(at))
 }
 
 /// Writes a time as RFC 3339 in UTC.

@@ -15,7 +15,7 @@ use crate::look::{Look, name};
 use crate::problem::Refusal;
 use crate::state::State;
 use crate::types::{self, Edge, InputState, Severity, Side};
-use crate::{bands, buckets};
+use crate::{bands, buckets, night, places};
 
 /// How long an overview is sent again before it is made anew, in milliseconds of wall time; an alarm
 /// or a change of the nursery makes it anew at once.
@@ -81,14 +81,8 @@ fn overview(state: &State) -> Result<types::Overview, Refusal> {
         now_ms: look.now.millis(),
         zones,
         unacknowledged: open.unacknowledged,
-        sites: Vec::new(),
-        night: types::Night {
-            from_ms: look.now.millis(),
-            alarms: Vec::new(),
-            raised: 0,
-            told: 0,
-            notes: Vec::new(),
-        },
+        sites: places::sites(&look),
+        night: night::since_evening(state, &look)?,
     })
 }
 
@@ -142,7 +136,7 @@ pub(crate) fn summary(
     };
     let shown = shown(&series, worst.as_ref().map(|worst| worst.channel));
     let channels = shown.into_iter().map(|(id, key)| glance(state, look, zone, id, key));
-    let growing = look.growing(zone);
+    let growing = look.growing(zone).and_then(|growing| look.stage(growing));
     let site_name = look.site(&zone.site).map(|site| name(&site.names));
     Ok(types::ZoneSummary {
         site: zone.site.to_string(),

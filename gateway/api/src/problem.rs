@@ -47,6 +47,16 @@ impl Refusal {
         )
     }
 
+    /// The first password must be changed before anything else.
+    pub(crate) fn password_first() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "password_change_required",
+            "请先修改初始密码(POST /api/v1/session/password)",
+            "change the first password before anything else (POST /api/v1/session/password)",
+        )
+    }
+
     /// A part of the gateway is busy; the same request may work a little later.
     pub(crate) fn busy() -> Self {
         Self::new(
@@ -138,6 +148,9 @@ fn thing(what: &str) -> &str {
         "zone" => "区域",
         "site" => "基地",
         "alarm" => "报警",
+        "note" => "留言",
+        "batch" => "批次",
+        "accession" => "种质",
         other => other,
     }
 }

@@ -5,12 +5,14 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
 use axum::http::{StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use people::Right;
+use tower_http::limit::RequestBodyLimitLayer;
 use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::path::{
     HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn, PathItem, PathsBuilder,
@@ -26,15 +28,23 @@ use utoipa::openapi::{
 };
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::ask::BODY_BYTES_MAX;
+use crate::germplasm::IMPORT_BYTES_MAX;
 use crate::guard::{COOKIE_NAME, Guard, gate};
 use crate::problem::Refusal;
 use crate::server::Shared;
-use crate::{charts, events, folk, inbox, metrics, session, trust, types};
+use crate::{
+    answers, batches, charts, events, folk, germplasm, inbox, messages, metrics, night, places,
+    session, trust, types,
+};
+use crate::{exposures, sheet, studies};
 
 /// Where the API begins.
 pub const BASE: &str = "/api/v1";
 
 const JSON: &str = "application/json";
+const CSV: &str = "text/csv";
+const ZIP: &str = "application/zip";
 
 /// A route: its handler behind its guard, and its words in the OpenAPI document.
 struct Route {
@@ -44,6 +54,8 @@ struct Route {
     handler: MethodRouter<Arc<Shared>, Infallible>,
     operation: OperationBuilder,
     schemas: Vec<(String, RefOr<Schema>)>,
+    /// The largest body that it takes, in bytes.
+    body_bytes_max: usize,
 }
 
 impl Route {
@@ -86,7 +98,15 @@ impl Route {
             let extensions = ExtensionsBuilder::new().add("x-right", right.name());
             operation = operation.extensions(Some(extensions.build()));
         }
-        Self { method, path, guard, handler: on(filter, handler), operation, schemas: Vec::new() }
+        Self {
+            method,
+            path,
+            guard,
+            handler: on(filter, handler),
+            operation,
+            schemas: Vec::new(),
+            body_bytes_max: BODY_BYTES_MAX,
+        }
     }
 
     fn get<H, T>(path: &'static str, guard: Guard, handler: H, words: (&str, &str)) -> Self
@@ -137,6 +157,24 @@ impl Route {
             .content(JSON, ContentBuilder::new().schema(Some(self.schema::<T>())).build());
         self.operation = self.operation.request_body(Some(body.build()));
         self
+    }
+
+    /// Says that it takes a CSV file of at most so many bytes.
+    fn takes_csv(mut self, bytes_max: usize) -> Self {
+        let body = RequestBodyBuilder::new()
+            .required(Some(Required::True))
+            .content(CSV, ContentBuilder::new().schema(Some(text())).build());
+        self.operation = self.operation.request_body(Some(body.build()));
+        self.body_bytes_max = bytes_max;
+        self
+    }
+
+    fn gives_zip(self) -> Self {
+        self.answer("200", "Done.", ZIP, text())
+    }
+
+    fn gives_csv(self) -> Self {
+        self.answer("200", "Done.", CSV, text())
     }
 
     fn gives<T: ToSchema>(self) -> Self {
@@ -196,7 +234,12 @@ fn needs(guard: Guard) -> String {
 fn table() -> Vec<Route> {
     let mut routes = session_routes();
     routes.extend(reading_routes());
+    routes.extend(place_routes());
+    routes.extend(batch_routes());
+    routes.extend(germplasm_routes());
+    routes.extend(study_routes());
     routes.extend(alarm_routes());
+    routes.extend(night_routes());
     routes.extend(people_routes());
     routes
 }
@@ -223,6 +266,14 @@ fn session_routes() -> Vec<Route> {
         )
         .takes::<types::PasswordChange>()
         .gives_nothing(),
+        Route::post(
+            "/session/contact",
+            Guard::SignedIn,
+            messages::set_own_contact,
+            ("set_own_contact", "Say where one is told of alarms"),
+        )
+        .takes::<types::Contact>()
+        .gives::<types::Contact>(),
     ]
 }
 
@@ -267,6 +318,169 @@ fn reading_routes() -> Vec<Route> {
     ]
 }
 
+fn place_routes() -> Vec<Route> {
+    const READ: Guard = Guard::Right(Right::Read);
+    const RUN: Guard = Guard::Right(Right::RunNursery);
+    const NODES: Guard = Guard::Right(Right::ManageNodes);
+    vec![
+        Route::get("/setup", READ, places::setup, ("setup", "How far the first hour has come"))
+            .gives::<types::Setup>(),
+        Route::get("/crops", READ, places::crops, ("crops", "Crops with methods and stages"))
+            .gives_list::<types::Crop>(),
+        Route::get("/sites", READ, places::list, ("sites", "Every site with its zones"))
+            .gives_list::<types::Site>(),
+        Route::post("/sites", RUN, places::put_site, ("put_site", "Make or change a site"))
+            .takes::<types::NewSite>()
+            .gives::<types::Site>(),
+        Route::post("/zones", RUN, places::put_zone, ("put_zone", "Make or change a zone"))
+            .takes::<types::NewZone>()
+            .gives::<types::SiteZone>(),
+        Route::post(
+            "/nodes",
+            NODES,
+            places::add_node,
+            ("add_node", "Add a node, or give a known one a new secret"),
+        )
+        .takes::<types::NewNode>()
+        .gives_with::<types::NodeSecret>("201", "Added; the secret is shown this once."),
+    ]
+}
+
+fn study_routes() -> Vec<Route> {
+    const READ: Guard = Guard::Right(Right::Read);
+    const EXPORT: Guard = Guard::Right(Right::Export);
+    vec![
+        Route::get(
+            "/batches/{site}/{batch}/exposure",
+            READ,
+            exposures::show,
+            ("exposure", "What a batch lived through, by stage"),
+        )
+        .gives::<types::BatchExposure>(),
+        Route::get(
+            "/batches/{site}/{batch}/series",
+            READ,
+            exposures::series,
+            ("batch_series", "A quantity from a batch's start on"),
+        )
+        .query("quantity", "Such as `air_temperature`, the default.")
+        .query("points", "The most buckets, 1 to 10000; 500 where absent.")
+        .query("hours", "How many hours from its start on; its whole life where absent.")
+        .gives::<types::BatchSeries>(),
+        Route::get("/sheet", READ, sheet::show, ("sheet", "A site's day on one sheet of paper"))
+            .query("site", "The site; the first where absent.")
+            .query("date", "The site's own day, such as `2026-11-23`; today where absent.")
+            .gives::<types::Sheet>(),
+        Route::post(
+            "/studies/preview",
+            EXPORT,
+            studies::preview,
+            ("preview_study", "What a study's file would hold"),
+        )
+        .takes::<types::StudyRequest>()
+        .gives::<types::StudyPreview>(),
+        Route::get(
+            "/studies/export",
+            EXPORT,
+            studies::export,
+            ("export_study", "What batches lived through beside the raw readings, as a ZIP"),
+        )
+        .query("batch", "A batch, as `SITE/BATCH`; once for each.")
+        .query("from", "First time, included: RFC 3339. The first batch's start where absent.")
+        .query("to", "Last time, not included. The last batch's end, or now, where absent.")
+        .gives_zip(),
+    ]
+}
+
+fn batch_routes() -> Vec<Route> {
+    const READ: Guard = Guard::Right(Right::Read);
+    const RUN: Guard = Guard::Right(Right::RunNursery);
+    vec![
+        Route::get("/batches", READ, batches::list, ("batches", "Batches, open ones first"))
+            .query("state", "`open` (default), `closed` or `all`.")
+            .query("site", "Only those of this site.")
+            .query("zone", "Only those that stand in this zone, or stood there last.")
+            .gives::<types::Batches>(),
+        Route::post("/batches", RUN, batches::add, ("add_batch", "Begin a batch"))
+            .takes::<types::NewBatch>()
+            .gives_with::<types::Batch>("201", "Added."),
+        Route::get(
+            "/batches/{site}/{batch}",
+            READ,
+            batches::show,
+            ("batch", "A batch with its stages, places and what people did to it"),
+        )
+        .gives::<types::BatchDetail>(),
+        Route::post(
+            "/batches/{site}/{batch}/move",
+            RUN,
+            batches::put,
+            ("move_batch", "Move a batch to another place"),
+        )
+        .takes::<types::BatchMove>()
+        .gives::<types::Batch>(),
+        Route::post(
+            "/batches/{site}/{batch}/stage",
+            RUN,
+            batches::enter,
+            ("stage_batch", "Say which stage a batch has reached"),
+        )
+        .takes::<types::BatchStageChange>()
+        .gives::<types::Batch>(),
+        Route::post(
+            "/batches/{site}/{batch}/close",
+            RUN,
+            batches::close,
+            ("close_batch", "End a batch"),
+        )
+        .takes::<types::BatchClose>()
+        .gives::<types::Batch>(),
+    ]
+}
+
+fn germplasm_routes() -> Vec<Route> {
+    const READ: Guard = Guard::Right(Right::Read);
+    const CURATE: Guard = Guard::Right(Right::CurateGermplasm);
+    const EXPORT: Guard = Guard::Right(Right::Export);
+    vec![
+        Route::get("/accessions", READ, germplasm::list, ("accessions", "Find accessions"))
+            .query("search", "Words that all stand in what names an accession.")
+            .query("limit", "The most accessions, 1 to 1000; 100 where absent.")
+            .query("after", "What the page before said as `next`.")
+            .gives::<types::Accessions>(),
+        Route::get(
+            "/accessions/{id}",
+            READ,
+            germplasm::show,
+            ("accession", "An accession with every descriptor"),
+        )
+        .gives::<types::AccessionDetail>(),
+        Route::post(
+            "/accessions/import",
+            CURATE,
+            germplasm::import,
+            (
+                "import_accessions",
+                "Import an MCPD v2.1 file: all of it, all but its faulty rows, or nothing",
+            ),
+        )
+        .query(
+            "faulty",
+            "`refuse` (default): one faulty row keeps all out; `skip`: all but the faulty rows.",
+        )
+        .query("check", "`true` only says what would happen; `false` where absent.")
+        .takes_csv(IMPORT_BYTES_MAX)
+        .gives::<types::Import>(),
+        Route::get(
+            "/accessions/export",
+            EXPORT,
+            germplasm::export,
+            ("export_accessions", "Every accession as an MCPD v2.1 file"),
+        )
+        .gives_csv(),
+    ]
+}
+
 fn alarm_routes() -> Vec<Route> {
     const READ: Guard = Guard::Right(Right::Read);
     const ANSWER: Guard = Guard::Right(Right::AnswerAlarms);
@@ -293,6 +507,70 @@ fn alarm_routes() -> Vec<Route> {
         )
         .takes::<types::AlarmComment>()
         .gives::<types::Alarm>(),
+        Route::post(
+            "/alarms/{id}/shelve",
+            ANSWER,
+            night::shelve,
+            ("shelve", "Put an alarm aside: it is judged as ever and wakes nobody"),
+        )
+        .takes::<types::Shelve>()
+        .gives::<types::Alarm>(),
+        Route::post(
+            "/alarms/{id}/unshelve",
+            ANSWER,
+            night::unshelve,
+            ("unshelve", "Take an alarm from the shelf"),
+        )
+        .takes::<types::AlarmComment>()
+        .gives::<types::Alarm>(),
+    ]
+}
+
+fn night_routes() -> Vec<Route> {
+    const READ: Guard = Guard::Right(Right::Read);
+    const ANSWER: Guard = Guard::Right(Right::AnswerAlarms);
+    const RUN: Guard = Guard::Right(Right::RunNursery);
+    vec![
+        Route::post(
+            "/answers/look",
+            Guard::Open,
+            answers::look,
+            ("look_answer", "What stands behind a message's link; the token is the credential"),
+        )
+        .takes::<types::AnswerToken>()
+        .gives::<types::AnswerCard>(),
+        Route::post(
+            "/answers",
+            Guard::Open,
+            answers::answer,
+            ("answer", "Acknowledge by a message's link, once; the token is the credential"),
+        )
+        .takes::<types::AnswerToken>()
+        .gives::<types::AnswerCard>(),
+        Route::get("/notes", READ, night::notes, ("notes", "Notes for the next shift"))
+            .query("state", "`open` (default) or `all`.")
+            .gives::<types::Notes>(),
+        Route::post("/notes", ANSWER, night::add_note, ("add_note", "Leave a note"))
+            .takes::<types::NewNote>()
+            .gives_with::<types::Note>("201", "Added."),
+        Route::post(
+            "/notes/{id}/done",
+            ANSWER,
+            night::finish_note,
+            ("finish_note", "Put a note away"),
+        )
+        .gives::<types::Note>(),
+        Route::post(
+            "/limits/confirm",
+            RUN,
+            night::confirm,
+            (
+                "confirm_limit",
+                "Say that a limit of a weak source is right here; it wakes from then on",
+            ),
+        )
+        .takes::<types::ConfirmLimit>()
+        .gives_nothing(),
     ]
 }
 
@@ -306,6 +584,23 @@ fn people_routes() -> Vec<Route> {
             .gives_with::<types::User>("201", "Added."),
         Route::delete("/users/{user}", PEOPLE, folk::remove_user, ("remove_user", "Remove a user"))
             .gives_nothing(),
+        Route::post(
+            "/users/{user}/contact",
+            PEOPLE,
+            messages::set_contact,
+            ("set_contact", "Say where a user is told of alarms"),
+        )
+        .takes::<types::Contact>()
+        .gives::<types::Contact>(),
+        Route::get("/notify", PEOPLE, messages::show, ("notify", "How messages leave the gateway"))
+            .gives::<types::Notify>(),
+        Route::post(
+            "/notify/test",
+            PEOPLE,
+            messages::test,
+            ("test_notify", "Send a test message to one's own e-mail and to the webhook"),
+        )
+        .gives::<types::NotifyTest>(),
         Route::get("/tokens", PEOPLE, folk::tokens, ("tokens", "Bearer tokens for programs"))
             .gives::<types::Tokens>(),
         Route::post("/tokens", PEOPLE, folk::add_token, ("add_token", "Add a token"))
@@ -326,7 +621,13 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let mut router = Router::new();
     for route in table() {
         let gate = from_fn_with_state((Arc::clone(&shared), route.guard), gate);
-        router = router.route(&format!("{BASE}{}", route.path), route.handler.layer(gate));
+        let limit = RequestBodyLimitLayer::new(route.body_bytes_max);
+        let handler = route
+            .handler
+            .layer::<_, Infallible>(gate)
+            .layer::<_, Infallible>(DefaultBodyLimit::disable())
+            .layer::<_, Infallible>(limit);
+        router = router.route(&format!("{BASE}{}", route.path), handler);
     }
     let gate = from_fn_with_state((Arc::clone(&shared), Guard::Right(Right::Read)), gate);
     router = router.route(metrics::PATH, on(MethodFilter::GET, metrics::show).layer(gate));
@@ -414,7 +715,10 @@ mod tests {
     fn only_these_routes_are_open_to_everyone() {
         let open: Vec<_> =
             table().iter().filter(|it| it.guard == Guard::Open).map(|it| it.path).collect();
-        assert_eq!(open, ["/session", "/health", "/trust", "/openapi.json"]);
+        assert_eq!(
+            open,
+            ["/session", "/health", "/trust", "/openapi.json", "/answers/look", "/answers"]
+        );
     }
 
     #[test]

@@ -19,15 +19,17 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_http::compression::CompressionLayer;
-use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
 use tower_http::set_header::SetResponseHeaderLayer;
 use tracing::{debug, warn};
 
-use crate::ask::BODY_BYTES_MAX;
 use crate::events::{self, LINES_MAX, Line, STREAMS_MAX};
+use crate::germplasm::IMPORTS_MAX;
 use crate::guard::{OverTls, Peer, REQUESTS_MAX};
+use crate::messages::TESTS_MAX;
 use crate::problem::Refusal;
 use crate::state::{Happenings, State};
+use crate::studies::EXPORTS_MAX;
 use crate::{metrics, overview, pages, routes, secure, trust};
 
 /// How many connections are served at once; one more waits in the listener's queue.
@@ -61,7 +63,12 @@ pub(crate) struct Shared {
     pub(crate) requests: Semaphore,
     pub(crate) questions: Semaphore,
     pub(crate) passwords: Semaphore,
+    pub(crate) imports: Semaphore,
+    pub(crate) exports: Semaphore,
     pub(crate) throttle: Mutex<Throttle>,
+    /// Counts the links that were none.
+    pub(crate) answers: Mutex<Throttle>,
+    pub(crate) tests: Semaphore,
     pub(crate) overview: overview::Cache,
     pub(crate) lines: broadcast::Sender<Line>,
     pub(crate) streams: Arc<Semaphore>,
@@ -90,7 +97,11 @@ pub async fn run(
         requests: Semaphore::new(REQUESTS_MAX),
         questions: Semaphore::new(QUESTIONS_MAX),
         passwords: Semaphore::new(PASSWORDS_MAX),
+        imports: Semaphore::new(IMPORTS_MAX),
+        exports: Semaphore::new(EXPORTS_MAX),
         throttle: Mutex::default(),
+        answers: Mutex::default(),
+        tests: Semaphore::new(TESTS_MAX),
         overview: overview::Cache::default(),
         lines: broadcast::Sender::new(LINES_MAX),
         streams: Arc::new(Semaphore::new(STREAMS_MAX)),
@@ -212,8 +223,7 @@ fn app(shared: Arc<Shared>) -> Router {
         .merge(routes::router(shared))
         .fallback(pages::page)
         .method_not_allowed_fallback(routes::no_such_method)
-        .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
-        .layer(CompressionLayer::new().gzip(true))
+        .layer(CompressionLayer::new().gzip(true).compress_when(worth_packing()))
         .layer(counted);
     for (name, value) in HEADERS {
         let name = HeaderName::from_static(name);
@@ -221,6 +231,11 @@ fn app(shared: Arc<Shared>) -> Router {
             .layer(SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value)));
     }
     app
+}
+
+/// A ZIP is packed already.
+fn worth_packing() -> impl Predicate {
+    DefaultPredicate::new().and(NotForContentType::const_new("application/zip"))
 }
 
 /// What every answer says to the browser: nothing from elsewhere, nothing inline, in no frame.

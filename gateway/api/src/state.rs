@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use alarms::{Action, AlarmId, ConfirmedLimits, Rules};
 use measure::{NodeKey, Timestamp};
-use nursery::{Profile, Site, Source, Zone};
+use nursery::{Batch, Profile, Site, Source, Zone};
 use registry::Registry;
 use store::{Sample, Store};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tracing::warn;
 
 use crate::clock::Clock;
@@ -34,12 +34,17 @@ pub struct State {
     pub wall: Clock,
     /// Sites, zones, profiles and rules as they are now.
     pub nursery: watch::Receiver<Arc<Nursery>>,
+    /// Rung when the registry's nursery was changed here, so that `nursery` follows at once; what another
+    /// process changes is found within a second.
+    pub changed: Arc<Notify>,
     /// What is known of the nodes' sessions.
     pub presence: watch::Receiver<Arc<Presence>>,
     /// What does not work, in a person's words; empty where all is well.
     pub troubles: watch::Receiver<Vec<Name>>,
     /// Where people's answers to alarms are carried out.
     pub desk: AlarmDesk,
+    /// The channels that messages leave by, and where their links lead.
+    pub office: Arc<notify::Office>,
     /// What is measured, and where the rest is asked for.
     pub meters: Meters,
     /// How many times faster than the wall `clock` runs; 1 outside a demonstration.
@@ -50,6 +55,14 @@ pub struct State {
     pub reach: watch::Receiver<Arc<Reach>>,
     /// The gateway's own certificate authority; `None` where no listener speaks TLS.
     pub authority: Option<Authority>,
+}
+
+impl State {
+    /// Returns when the nursery's clock will show what the wall's shows at `wall`.
+    pub(crate) fn on_nursery_clock(&self, wall: Timestamp) -> Timestamp {
+        let ahead_us = wall.micros_since(self.wall.now()) as f64 * self.speed;
+        self.clock.now().plus_micros(ahead_us as i64)
+    }
 }
 
 /// Where the gateway is reached, TLS first.
@@ -82,8 +95,10 @@ pub struct Authority {
 pub struct Nursery {
     /// The sites.
     pub sites: Vec<Site>,
-    /// The zones.
+    /// The zones, each with what it says of itself.
     pub zones: Vec<Zone>,
+    /// The batches that are not closed.
+    pub batches: Vec<Batch>,
     /// The nodes and where they stand.
     pub nodes: Vec<registry::Node>,
     /// The crop profiles.

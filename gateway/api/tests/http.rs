@@ -1,8 +1,12 @@
 //! The API over real HTTP: who may do what, what is answered, and what is refused.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on stops")]
 
+mod curated;
+mod founded;
 #[path = "https/mod.rs"]
 mod https;
+mod nights;
+mod raised;
 mod world;
 
 use measure::Quantity;
@@ -21,6 +25,7 @@ fn routes() -> Vec<(String, String, Option<String>, bool)> {
             let right = operation["x-right"].as_str().map(str::to_owned);
             let open = operation.get("security").is_none();
             let path = path.replace("{id}", "0").replace("{site}", "s").replace("{zone}", "z");
+            let path = path.replace("{batch}", "b");
             let path = path.replace("{user}", "nobody").replace("{name}", "nothing");
             routes.push((method.to_uppercase(), path, right, open));
         }

@@ -73,7 +73,7 @@ impl Registry {
     /// Imports a file in one transaction: all of it, all but its faulty rows, or nothing.
     ///
     /// An accession that is there already gets the cells of the file's columns; cells of columns that
-    /// the file does not have stay as they are.
+    /// the file does not have stay as they are. `progress` is told how many rows are done.
     ///
     /// # Errors
     /// `Refused` for too many accessions, or a failure of the file; then nothing is changed.
@@ -81,13 +81,13 @@ impl Registry {
         &self,
         sheet: &Sheet,
         faulty: Faulty,
-        by: &Actor,
-        now: Timestamp,
+        (by, now): (&Actor, Timestamp),
+        progress: &mut dyn FnMut(usize),
     ) -> Result<Imported, Error> {
         if sheet.faulty > 0 && faulty == Faulty::Refuse {
             return self.preview_accessions(sheet);
         }
-        self.write(|db| import(db, sheet, by, now))
+        self.write(|db| import(db, sheet, (by, now), progress))
     }
 
     /// Returns what importing the sound rows would change, without changing anything.
@@ -211,11 +211,12 @@ const BATCHES: &str = "(SELECT COUNT(*) FROM batch WHERE batch.accession = acces
 pub(crate) fn import(
     db: &Transaction<'_>,
     sheet: &Sheet,
-    by: &Actor,
-    now: Timestamp,
+    (by, now): (&Actor, Timestamp),
+    progress: &mut dyn FnMut(usize),
 ) -> Result<Imported, Error> {
     let mut imported = Imported { applied: true, ..Imported::default() };
-    for row in &sheet.rows {
+    for (done, row) in sheet.rows.iter().enumerate() {
+        progress(done);
         let outcome = compare(db, sheet, &row.passport)?;
         imported.note(&outcome);
         let (what, passport) = match outcome {

@@ -282,7 +282,7 @@ fn import_planned(
             format!("{count} rows are faulty"),
         ));
     }
-    accessions::import(db, sheet, by, now)
+    accessions::import(db, sheet, (by, now), &mut |_| {})
 }
 
 fn put_batch(

@@ -21,7 +21,7 @@ fn sheet(rows: &str) -> Sheet {
 }
 
 fn import(registry: &Registry, sheet: &Sheet, faulty: Faulty) -> Imported {
-    registry.import_accessions(sheet, faulty, BY, Timestamp::MIN).unwrap()
+    registry.import_accessions(sheet, faulty, (BY, Timestamp::MIN), &mut |_| {}).unwrap()
 }
 
 const ROWS: &str = "CHN999,NC-2,Camellia,sinensis,大树茶,1959----,12\n\

@@ -122,7 +122,7 @@ pub struct BatchPlacement {
 /// Something that was done to a batch.
 #[derive(Clone, Debug, Serialize, TS, ToSchema)]
 pub struct BatchEvent {
-    /// `added`, `moved`, `staged`, `closed`.
+    /// `added`, `moved`, `staged`, `closed`, or `changed` by a plan.
     pub kind: String,
     /// When it was recorded.
     #[ts(type = "number")]
@@ -248,7 +248,7 @@ pub struct Accession {
 pub struct AccessionDetail {
     /// The accession.
     pub accession: Accession,
-    /// Every MCPD descriptor in the standard's order, empty ones too.
+    /// Every MCPD descriptor in the standard's order, empty ones too; then the file's own columns.
     pub descriptors: Vec<Descriptor>,
     /// The batches raised from it.
     pub batches: Vec<Batch>,
