@@ -5,10 +5,11 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State as Held;
 use axum::http::StatusCode;
-use people::UserName;
+use people::{Contact, UserName};
 
 use crate::ask::{At, Body};
 use crate::guard::Asker;
+use crate::messages;
 use crate::problem::Refusal;
 use crate::server::{Shared, TURN_WAIT, blocking};
 use crate::types::{NewToken, NewUser, Token, TokenSecret, Tokens, User, Users};
@@ -16,8 +17,12 @@ use crate::types::{NewToken, NewUser, Token, TokenSecret, Tokens, User, Users};
 /// `GET /users`.
 pub(crate) async fn users(Held(shared): Held<Arc<Shared>>) -> Result<Json<Users>, Refusal> {
     let registry = Arc::clone(&shared.state.registry);
-    let users = blocking(move || Ok(registry.users()?)).await?;
-    Ok(Json(Users { users: users.iter().map(user).collect() }))
+    let (users, people) = blocking(move || Ok((registry.users()?, registry.people()?))).await?;
+    let contact = |user: &registry::User| {
+        let person = people.iter().find(|person| person.user == user.name);
+        person.map(|person| person.contact.clone()).unwrap_or_default()
+    };
+    Ok(Json(Users { users: users.iter().map(|it| user(it, &contact(it))).collect() }))
 }
 
 /// `POST /users`.
@@ -30,11 +35,17 @@ pub(crate) async fn add_user(
     let turn = tokio::time::timeout(TURN_WAIT, shared.passwords.acquire()).await;
     let Ok(Ok(_turn)) = turn else { return Err(Refusal::busy()) };
     let (registry, now) = (Arc::clone(&shared.state.registry), shared.state.clock.now());
+    let contact = asked.contact.as_ref().map(|it| messages::checked("contact.email", it));
+    let contact = contact.transpose()?;
     let added = blocking(move || {
         let (role, by) = (asked.role.into(), &asker.who.actor);
-        Ok(registry.add_user(&name, role, &asked.password, by, now)?)
+        let added = registry.add_user(&name, role, &asked.password, by, now)?;
+        if let Some(contact) = &contact {
+            registry.set_contact(&name, contact, by, now)?;
+        }
+        Ok(user(&added, &contact.unwrap_or_default()))
     });
-    Ok((StatusCode::CREATED, Json(user(&added.await?))))
+    Ok((StatusCode::CREATED, Json(added.await?)))
 }
 
 /// `DELETE /users/{user}`.
@@ -89,17 +100,13 @@ pub(crate) async fn remove_token(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn user(user: &registry::User) -> User {
+fn user(user: &registry::User, contact: &Contact) -> User {
     User {
         user: user.name.to_string(),
         role: user.role.into(),
         must_change_password: user.must_change_password,
         created_ms: user.created.millis(),
-        contact: crate::types::Contact {
-            email: None,
-            language: crate::types::Language::Zh,
-            wakes: true,
-        },
+        contact: messages::shown(contact),
     }
 }
 

@@ -182,12 +182,7 @@ fn may(who: &Who, right: Right) -> Result<(), Refusal> {
     // Whoever has seen the first password may read and answer alarms with it, but change nothing.
     let harmless = matches!(right, Right::Read | Right::AnswerAlarms | Right::Export);
     if who.must_change_password && !harmless {
-        return Err(Refusal::new(
-            StatusCode::FORBIDDEN,
-            "password_change_required",
-            "请先修改初始密码(POST /api/v1/session/password)",
-            "change the first password before anything else (POST /api/v1/session/password)",
-        ));
+        return Err(Refusal::password_first());
     }
     Ok(())
 }

@@ -8,9 +8,8 @@ use axum::Json;
 use axum::extract::State as Held;
 use axum::http::StatusCode;
 use measure::{Scaled, Timestamp};
-use registry::{ALARMS_PAGE_MAX, Alarm, Which};
+use registry::{ALARMS_PAGE_MAX, Alarm, Which, WhichNotes};
 
-use crate::advice;
 use crate::ask::{At, Body, Query};
 use crate::guard::Asker;
 use crate::look::{Look, person};
@@ -18,6 +17,7 @@ use crate::problem::Refusal;
 use crate::server::{Shared, question};
 use crate::state::OrderError;
 use crate::types::{self, AlarmEvent, AlarmEventKind};
+use crate::{messages, night};
 
 /// How many alarms a list has that doesn't say.
 const LIMIT_DEFAULT: usize = 200;
@@ -71,14 +71,17 @@ pub(crate) async fn show(
         let look = Look::take(&shared.state)?;
         let alarm = find(shared, &id)?;
         let transitions = shared.state.registry.transitions(alarm.episode.id)?;
-        let advice = advice::of(&alarm.episode);
+        let advice = notify::advice::of(&alarm.episode);
+        let registry = &shared.state.registry;
+        let messages = registry.deliveries(alarm.episode.id)?;
+        let notes = registry.notes(WhichNotes::Of(alarm.episode.id))?;
         Ok(types::AlarmDetail {
-            check: advice.check,
-            action: advice.action,
+            check: words(advice.check),
+            action: words(advice.action),
             timeline: timeline(&alarm, &transitions),
             alarm: look.alarm(&alarm),
-            messages: Vec::new(),
-            notes: Vec::new(),
+            messages: messages.iter().map(|it| messages::sent(&shared.state, it)).collect(),
+            notes: notes.iter().rev().map(night::note).collect(),
         })
     })
     .await
@@ -92,7 +95,8 @@ pub(crate) async fn acknowledge(
     At(id): At<String>,
     Body(said): Body<types::AlarmComment>,
 ) -> Result<Json<types::Alarm>, Refusal> {
-    answer(&shared, &asker, id, Action::Acknowledge, said).await
+    let by = asker.who.actor.to_string();
+    answer(&shared, by, &id, Action::Acknowledge, said.comment).await.map(Json)
 }
 
 /// `POST /alarms/{id}/comment`.
@@ -105,17 +109,19 @@ pub(crate) async fn comment(
     if said.comment.trim().is_empty() {
         return Err(Refusal::field("comment", "请写下备注", "comment must not be empty"));
     }
-    answer(&shared, &asker, id, Action::Comment, said).await
+    let by = asker.who.actor.to_string();
+    answer(&shared, by, &id, Action::Comment, said.comment).await.map(Json)
 }
 
-async fn answer(
+/// Has the alarm stage carry out what a person does to an alarm, and returns the alarm as it is then.
+pub(crate) async fn answer(
     shared: &Arc<Shared>,
-    asker: &Asker,
-    id: String,
+    by: String,
+    id: &str,
     action: Action,
-    said: types::AlarmComment,
-) -> Result<Json<types::Alarm>, Refusal> {
-    if said.comment.chars().count() > COMMENT_CHARS_MAX {
+    comment: String,
+) -> Result<types::Alarm, Refusal> {
+    if comment.chars().count() > COMMENT_CHARS_MAX {
         return Err(Refusal::field(
             "comment",
             format!("备注不得超过 {COMMENT_CHARS_MAX} 个字符"),
@@ -123,11 +129,11 @@ async fn answer(
         ));
     }
     let alarm = {
-        let id = id.clone();
+        let id = id.to_owned();
         question(shared, move |shared| find(shared, &id)).await?
     };
-    let (by, said) = (asker.who.actor.to_string(), said.comment.trim().to_owned());
-    let order = shared.state.desk.hand_in(action, alarm.episode.id, by, said);
+    let number = alarm.episode.id;
+    let order = shared.state.desk.hand_in(action, number, by, comment.trim().to_owned());
     let done = tokio::time::timeout(ORDER_WAIT, order).await;
     match done.unwrap_or(Err(OrderError::Unavailable)) {
         Ok(()) => {}
@@ -142,12 +148,16 @@ async fn answer(
         Err(OrderError::Unavailable) => return Err(Refusal::busy()),
     }
     shared.overview.spoil();
-    question(shared, move |shared| Ok(Look::take(&shared.state)?.alarm(&find(shared, &id)?)))
-        .await
-        .map(Json)
+    let id = number.0.to_string();
+    question(shared, move |shared| Ok(Look::take(&shared.state)?.alarm(&find(shared, &id)?))).await
 }
 
-fn find(shared: &Shared, id: &str) -> Result<Alarm, Refusal> {
+/// Returns a text in the API's own types.
+pub(crate) fn words(words: notify::Words) -> types::Name {
+    types::Name { zh: words.zh.to_owned(), en: words.en.to_owned() }
+}
+
+pub(crate) fn find(shared: &Shared, id: &str) -> Result<Alarm, Refusal> {
     let number = id.parse().ok().map(AlarmId);
     let found = match number {
         Some(number) => shared.state.registry.alarm(number)?,

@@ -7,11 +7,12 @@ use axum::Json;
 use axum::extract::State as Held;
 use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use people::UserName;
+use people::{Actor, UserName};
 use registry::{SESSION_DAYS, Secret, Who};
 
 use crate::ask::Body;
 use crate::guard::{Asker, Credential, OverTls, Peer};
+use crate::messages;
 use crate::problem::Refusal;
 use crate::server::{Shared, TURN_WAIT, blocking};
 use crate::types::{PasswordChange, Session, SignIn};
@@ -32,16 +33,19 @@ pub(crate) async fn sign_in(
     let name = user.name.clone();
     let secret = blocking(move || Ok(registry.begin_session(&name, now)?)).await?;
     let who = Who {
-        actor: people::Actor::User(user.name),
+        actor: Actor::User(user.name),
         role: user.role,
         must_change_password: user.must_change_password,
     };
-    Ok((cookie(tls, &secret)?, Json(session(&who))))
+    Ok((cookie(tls, &secret)?, Json(session(&shared, &who).await?)))
 }
 
 /// `GET /session`.
-pub(crate) async fn show(asker: Asker) -> Json<Session> {
-    Json(session(&asker.who))
+pub(crate) async fn show(
+    Held(shared): Held<Arc<Shared>>,
+    asker: Asker,
+) -> Result<Json<Session>, Refusal> {
+    session(&shared, &asker.who).await.map(Json)
 }
 
 /// `DELETE /session`.
@@ -120,14 +124,21 @@ fn wrong_password(field: &str) -> Refusal {
     .at(field)
 }
 
-fn session(who: &Who) -> Session {
-    Session {
+async fn session(shared: &Shared, who: &Who) -> Result<Session, Refusal> {
+    let contact = match &who.actor {
+        Actor::User(name) => {
+            let (registry, name) = (Arc::clone(&shared.state.registry), name.to_string());
+            blocking(move || Ok(registry.person(&name)?)).await?
+        }
+        Actor::Token(_) | Actor::CommandLine | Actor::Gateway => None,
+    };
+    Ok(Session {
         user: crate::look::person(&who.actor.to_string()),
         role: who.role.into(),
         must_change_password: who.must_change_password,
         rights: who.role.rights().iter().map(|right| (*right).into()).collect(),
-        contact: None,
-    }
+        contact: contact.map(|person| messages::shown(&person.contact)),
+    })
 }
 
 fn cookie(tls: OverTls, secret: &Secret) -> Result<HeaderMap, Refusal> {

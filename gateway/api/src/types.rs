@@ -28,8 +28,8 @@ pub use night::{
 };
 pub use setup::{
     Contact, Crop, CropMethod, CropStage, Endpoint, GrowingIds, Language, NewNode, NewSite,
-    NewZone, NodeSecret, Notify, NotifyChannel, NotifyPerson, Setup, Site, SiteZone, Trust,
-    ZoneKind,
+    NewZone, NodeSecret, Notify, NotifyChannel, NotifyPerson, NotifyTest, Setup, Site, SiteZone,
+    Trust, ZoneKind,
 };
 
 /// A name in both languages.

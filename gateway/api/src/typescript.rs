@@ -85,6 +85,7 @@ pub fn text() -> String {
         Notify,
         NotifyChannel,
         NotifyPerson,
+        NotifyTest,
         Batches,
         Batch,
         BatchDetail,

@@ -40,7 +40,7 @@ pub struct Courier {
     office: Arc<Office>,
     places: Places,
     clocks: Clocks,
-    jitter: Box<dyn FnMut() -> f64 + Send>,
+    jitter: Box<dyn FnMut() -> f64 + Send + Sync>,
     /// What was tried and could not be written down: nothing else is sent before it is, so that a
     /// full disk does not repeat messages.
     unwritten: BTreeMap<i64, Tried>,
@@ -53,7 +53,7 @@ impl Courier {
         office: Arc<Office>,
         places: Places,
         clocks: Clocks,
-        jitter: impl FnMut() -> f64 + Send + 'static,
+        jitter: impl FnMut() -> f64 + Send + Sync + 'static,
     ) -> Self {
         let jitter = Box::new(jitter);
         Self { registry, office, places, clocks, jitter, unwritten: BTreeMap::new() }

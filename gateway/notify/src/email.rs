@@ -29,7 +29,7 @@ pub enum Security {
 }
 
 /// Where e-mail goes out.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EmailSettings {
     /// The server's name, which its certificate must bear.
     pub host: String,

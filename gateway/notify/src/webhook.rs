@@ -29,7 +29,7 @@ const REQUEST_WAIT: Duration = Duration::from_secs(20);
 pub const ANSWER_BYTES_MAX: usize = 64 * 1_024;
 
 /// Where requests go and what signs them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebhookSettings {
     /// `https://…`, or `http://…` for a program on the same network.
     pub url: String,

@@ -2,7 +2,7 @@
 
 use measure::Timestamp;
 use people::{Actor, Contact, EmailAddress, Language, Role, UserName};
-use rusqlite::{Row, params};
+use rusqlite::{Row, Transaction, params};
 use serde_json::json;
 
 use crate::audit::{Done, record};
@@ -69,16 +69,26 @@ impl Registry {
             if !db.prepare_cached("SELECT 1 FROM user WHERE name = ?1")?.exists([user.as_str()])? {
                 return Err(Error::Unknown { what: "user", name: user.to_string() });
             }
-            let email = contact.email.as_ref().map(EmailAddress::as_str);
-            let language = contact.language.name();
-            let sql = "INSERT INTO contact (user, email, language, wakes) VALUES (?1, ?2, ?3, ?4)
-                       ON CONFLICT (user) DO UPDATE SET email = excluded.email,
-                           language = excluded.language, wakes = excluded.wakes";
-            db.execute(sql, params![user.as_str(), email, language, contact.wakes])?;
-            let detail = json!({ "email": email, "language": language, "wakes": contact.wakes });
-            record(db, now, by, Done::new("user.contact", user.as_str()), &detail)
+            put(db, user, contact, by, now)
         })
     }
+}
+
+pub(crate) fn put(
+    db: &Transaction<'_>,
+    user: &UserName,
+    contact: &Contact,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let email = contact.email.as_ref().map(EmailAddress::as_str);
+    let language = contact.language.name();
+    let sql = "INSERT INTO contact (user, email, language, wakes) VALUES (?1, ?2, ?3, ?4)
+               ON CONFLICT (user) DO UPDATE SET email = excluded.email,
+                   language = excluded.language, wakes = excluded.wakes";
+    db.execute(sql, params![user.as_str(), email, language, contact.wakes])?;
+    let detail = json!({ "email": email, "language": language, "wakes": contact.wakes });
+    record(db, now, by, Done::new("user.contact", user.as_str()), &detail)
 }
 
 fn person(row: &Row<'_>) -> Result<Person, Error> {

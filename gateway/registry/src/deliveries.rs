@@ -2,10 +2,14 @@
 //!
 //! Tries are timed by the wall, also where the nursery's clock runs faster.
 
+use std::collections::BTreeMap;
+
 use alarms::{AlarmId, Transition};
 use measure::Timestamp;
+use people::Actor;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
+use crate::audit::{Done, record};
 use crate::{Error, Registry, parse, secret, time};
 
 /// The most deliveries that wait; one more gives the oldest up.
@@ -298,6 +302,20 @@ impl Registry {
         })
     }
 
+    /// Puts on record that somebody sent test messages, and what became of them: channel and state.
+    ///
+    /// # Errors
+    /// Where the file can't be written.
+    pub fn record_notify_test(
+        &self,
+        results: &[(String, String)],
+        by: &Actor,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let detail: BTreeMap<_, _> = results.iter().cloned().collect();
+        self.write(|db| record(db, now, by, Done::new("notify.test", "messages"), &detail))
+    }
+
     /// Returns how many of the alarms that were raised since `from` somebody was told of.
     ///
     /// # Errors
@@ -311,6 +329,14 @@ impl Registry {
             Ok(told.unsigned_abs())
         })
     }
+}
+
+/// Draws what a message carries so that a repeat can be told from news: 26 letters and digits.
+///
+/// # Errors
+/// Where the operating system gives no randomness.
+pub fn message_id() -> Result<String, Error> {
+    secret::draw_id()
 }
 
 fn count(db: &Connection, state: DeliveryState) -> Result<u64, Error> {

@@ -48,7 +48,7 @@ pub use contacts::Person;
 pub use counts::OpenAlarms;
 pub use deliveries::{
     Channel, ChannelRecord, DELIVERIES_MAX, Delivery, DeliveryState, Due, REASON_CHARS_MAX,
-    Recipient, Tried, WAITING_MAX,
+    Recipient, Tried, WAITING_MAX, message_id,
 };
 pub use episodes::{ALARMS_PAGE_MAX, Alarm, Message, OUTBOX_MAX, TIMELINE_MAX, Which};
 pub use error::{Error, Reason};

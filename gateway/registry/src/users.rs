@@ -1,12 +1,12 @@
 //! Users and their passwords.
 
 use measure::Timestamp;
-use people::{Actor, Role, UserName};
+use people::{Actor, Contact, Role, UserName};
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use serde_json::json;
 
 use crate::audit::{Done, record};
-use crate::{Error, Registry, Secret, password, time};
+use crate::{Error, Registry, Secret, contacts, password, time};
 
 /// The most users; one more is refused.
 pub const USERS_MAX: usize = 1_000;
@@ -81,22 +81,30 @@ impl Registry {
     ) -> Result<User, Error> {
         password::check("password", name.as_str(), password)?;
         let hash = password::hash(password)?;
+        self.write(|db| add(db, name, role, &hash, by, now))?;
+        Ok(User { name: name.clone(), role, must_change_password: true, created: now })
+    }
+
+    /// Adds a user with a drawn password, which must be changed at the first sign-in, and says where
+    /// the user is told of alarms: both or neither.
+    ///
+    /// # Errors
+    /// `Taken`, `Refused` for too many users, or a failure of the file.
+    pub fn invite(
+        &self,
+        name: &UserName,
+        role: Role,
+        contact: &Contact,
+        by: &Actor,
+        now: Timestamp,
+    ) -> Result<Secret, Error> {
+        let secret = Secret::draw_password()?;
+        let hash = password::hash(secret.reveal())?;
         self.write(|db| {
-            if find(db, name.as_str())?.is_some() {
-                return Err(Error::Taken { what: "user", name: name.to_string() });
-            }
-            let count: i64 = db.query_row("SELECT COUNT(*) FROM user", [], |row| row.get(0))?;
-            if count >= USERS_MAX as i64 {
-                return Err(Error::refused(
-                    "user",
-                    format!("已有 {USERS_MAX} 个用户,请先删除一个"),
-                    format!("there are {USERS_MAX} users already; remove one first"),
-                ));
-            }
-            insert(db, name, role, &hash, now)?;
-            record(db, now, by, Done::new("user.add", name.as_str()), &json!({ "role": role }))?;
-            Ok(User { name: name.clone(), role, must_change_password: true, created: now })
-        })
+            add(db, name, role, &hash, by, now)?;
+            contacts::put(db, name, contact, by, now)
+        })?;
+        Ok(secret)
     }
 
     /// Removes a user and ends all of the user's sessions.
@@ -208,6 +216,29 @@ fn read(row: &Row<'_>) -> Result<Found, Error> {
         created: time(row.get(3)?)?,
     };
     Ok(Found { user, password: row.get(4)? })
+}
+
+fn add(
+    db: &Transaction<'_>,
+    name: &UserName,
+    role: Role,
+    hash: &str,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<(), Error> {
+    if find(db, name.as_str())?.is_some() {
+        return Err(Error::Taken { what: "user", name: name.to_string() });
+    }
+    let count: i64 = db.query_row("SELECT COUNT(*) FROM user", [], |row| row.get(0))?;
+    if count >= USERS_MAX as i64 {
+        return Err(Error::refused(
+            "user",
+            format!("已有 {USERS_MAX} 个用户,请先删除一个"),
+            format!("there are {USERS_MAX} users already; remove one first"),
+        ));
+    }
+    insert(db, name, role, hash, now)?;
+    record(db, now, by, Done::new("user.add", name.as_str()), &json!({ "role": role }))
 }
 
 fn insert(

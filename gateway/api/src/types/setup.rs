@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use utoipa::ToSchema;
 
-use super::{Name, Role};
+use super::{Name, Role, SentMessage};
 
 /// `GET /setup`: how far the first hour has come, and what to type next.
 #[derive(Clone, Debug, Serialize, TS, ToSchema)]
@@ -243,6 +243,13 @@ pub struct NotifyChannel {
     pub last_sent_ms: Option<i64>,
     /// Why the last try failed; absent where it did not.
     pub error: Option<String>,
+}
+
+/// `POST /notify/test`: what became of the test messages, one a channel that is configured.
+#[derive(Clone, Debug, Serialize, TS, ToSchema)]
+pub struct NotifyTest {
+    /// The messages: to the asker's e-mail, and to the webhook.
+    pub results: Vec<SentMessage>,
 }
 
 /// Somebody who is told of alarms.
