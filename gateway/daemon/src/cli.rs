@@ -1,9 +1,11 @@
 //! The command line: what can be asked, and nothing of how it is done.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use measure::Slug;
+
+use crate::listen::Listen;
 
 /// Where the demonstration keeps its data unless `--data` says otherwise.
 pub(crate) const DEMONSTRATION_DATA: &str = "miaopu-data";
@@ -26,7 +28,7 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Checks a configuration file and names every fault with its key.
     Check(CheckArgs),
-    /// Brings sites, zones, crops, stages and nodes to what a TOML file says; may be repeated.
+    /// Brings sites, zones, crops, nodes, accessions and batches to what a TOML file says; may be repeated.
     Apply(ApplyArgs),
     /// Adds or renews a node and prints its secret, once.
     #[command(subcommand)]
@@ -34,10 +36,21 @@ pub(crate) enum Command {
     /// Issues a bearer token for the HTTP interface and prints it, once.
     #[command(subcommand)]
     Token(TokenCommand),
-    /// Exports readings as CSV with a data dictionary and a checksum.
+    /// Adds a user and prints a one-time password, once.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Imports and exports accessions as MCPD v2.1 CSV.
+    #[command(subcommand)]
+    Germplasm(GermplasmCommand),
+    /// Exports readings as CSV with a data dictionary and a checksum; with --study what batches lived
+    /// through beside them.
     Export(ExportArgs),
     /// Publishes recorded readings over MQTT; they are judged as history.
     Replay(ReplayArgs),
+    /// Copies everything that a gateway cannot do without into a folder, while it runs.
+    Backup(BackupArgs),
+    /// Brings a backup into a new data folder: all of it or nothing.
+    Restore(RestoreArgs),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -51,6 +64,15 @@ pub(crate) struct DemoArgs {
     /// Address of the MQTT broker; port 0 picks a free one.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:1883")]
     pub(crate) mqtt: SocketAddr,
+    /// Address of the dashboard over TLS, or `off`; 127.0.0.1:8443 or a free port where absent.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) https: Option<Listen>,
+    /// Address of the MQTT broker over TLS, or `off`; 127.0.0.1:8883 or a free port where absent.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) mqtts: Option<Listen>,
+    /// Lets phones and nodes of the LAN in, over TLS: both on 0.0.0.0.
+    #[arg(long)]
+    pub(crate) lan: bool,
     /// How many times faster than the wall the clock of nodes and gateway runs (1 to 600).
     #[arg(long, value_name = "N", default_value_t = 30.0, value_parser = speed)]
     pub(crate) speed: f64,
@@ -63,6 +85,9 @@ pub(crate) struct DemoArgs {
     /// Lets nothing fail.
     #[arg(long)]
     pub(crate) no_faults: bool,
+    /// A configuration file for the keys that no option here covers: `notify.*`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
     /// Starts with an empty nursery: no houses, no nodes.
     #[arg(long)]
     pub(crate) empty: bool,
@@ -99,6 +124,8 @@ pub(crate) struct ApplyArgs {
 pub(crate) enum NodeCommand {
     /// Adds a node and prints its credentials line `SITE/NODE SECRET`; a known node gets a new secret.
     Add(NodeAddArgs),
+    /// Plays nodes over MQTT where no hardware is at hand, until Ctrl-C.
+    Simulate(SimulateArgs),
 }
 
 #[derive(Debug, Args)]
@@ -115,6 +142,25 @@ pub(crate) struct NodeAddArgs {
     /// The zone it stands in.
     #[arg(long, value_name = "Z")]
     pub(crate) zone: Slug,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SimulateArgs {
+    /// Address of the broker.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) mqtt: SocketAddr,
+    /// Credentials of the nodes to play, a line `SITE/NODE SECRET` each.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) credentials: PathBuf,
+    /// How often each node samples, such as `5s`, `500ms` or `2m`.
+    #[arg(long, value_name = "SPAN", default_value = "5s", value_parser = interval)]
+    pub(crate) interval: Duration,
+    /// Folder of the nodes' flash, kept from one run to the next; without it a temporary one.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) flash: Option<PathBuf>,
+    /// Draws the weather.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
 }
 
 #[derive(Debug, Subcommand)]
@@ -134,6 +180,31 @@ pub(crate) struct TokenNewArgs {
     /// What its bearer may do.
     #[arg(long, value_name = "ROLE")]
     pub(crate) role: RoleName,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum UserCommand {
+    /// Adds a user; the password must be changed at the first sign-in.
+    Add(UserAddArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UserAddArgs {
+    /// Folder of the data; the gateway may be running.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// The name to sign in with.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: String,
+    /// What the user may do.
+    #[arg(long, value_name = "ROLE")]
+    pub(crate) role: RoleName,
+    /// Where the user is told of alarms.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) email: Option<String>,
+    /// Which language comes first in messages: zh or en.
+    #[arg(long, value_name = "LANGUAGE", default_value = "zh")]
+    pub(crate) language: people::Language,
 }
 
 /// A role on the command line.
@@ -158,18 +229,60 @@ impl From<RoleName> for people::Role {
     }
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum GermplasmCommand {
+    /// Imports accessions and names every fault by row and field; one fault keeps the whole file out.
+    Import(GermplasmImportArgs),
+    /// Exports every accession.
+    Export(GermplasmExportArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GermplasmImportArgs {
+    /// Folder of the data; the gateway may be running.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// The MCPD v2.1 file, in UTF-8.
+    #[arg(value_name = "FILE.csv")]
+    pub(crate) file: PathBuf,
+    /// Keeps all but the faulty rows.
+    #[arg(long)]
+    pub(crate) skip_faulty: bool,
+    /// Only says what would happen.
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GermplasmExportArgs {
+    /// Folder of the data; the gateway may be running.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// The CSV file.
+    #[arg(short, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
     /// Folder of the data; the gateway may be running.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
-    /// The first time, included (RFC 3339).
-    #[arg(long, value_name = "T")]
-    pub(crate) from: jiff::Timestamp,
-    /// The last time, not included (RFC 3339).
-    #[arg(long, value_name = "T")]
-    pub(crate) to: jiff::Timestamp,
-    /// The CSV file; FILE.dictionary.json and FILE.sha256 are written beside it.
+    /// Exports a study into a new folder: exposure by stage and day, batches, raw readings,
+    /// accessions, dictionary and sums.
+    #[arg(long)]
+    pub(crate) study: bool,
+    /// A batch of the study, as SITE/BATCH; may be repeated. Every batch where absent.
+    #[arg(long = "batch", value_name = "SITE/BATCH", requires = "study")]
+    pub(crate) batches: Vec<String>,
+    /// The first time, included (RFC 3339). A study begins with its first batch where absent.
+    #[arg(long, value_name = "T", required_unless_present = "study")]
+    pub(crate) from: Option<jiff::Timestamp>,
+    /// The last time, not included (RFC 3339). A study goes on until now, or until its last batch was
+    /// closed, where absent.
+    #[arg(long, value_name = "T", required_unless_present = "study")]
+    pub(crate) to: Option<jiff::Timestamp>,
+    /// The CSV file; FILE.dictionary.json and FILE.sha256 are written beside it. The folder of a study.
     #[arg(short, value_name = "FILE")]
     pub(crate) output: PathBuf,
 }
@@ -188,6 +301,48 @@ pub(crate) struct ReplayArgs {
     /// The most readings a second; as fast as they are acknowledged where absent.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rate: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupArgs {
+    /// Folder of the data; the gateway may be running.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Folder of the backup, absent or empty; it has its name only when it is whole.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) to: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RestoreArgs {
+    /// Folder of the backup.
+    #[arg(value_name = "FOLDER")]
+    pub(crate) from: PathBuf,
+    /// Folder of the data, absent or empty.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+}
+
+/// The shortest and the longest interval of a simulated node.
+const INTERVAL_MIN: Duration = Duration::from_millis(100);
+const INTERVAL_MAX: Duration = Duration::from_secs(3_600);
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|found: char| !found.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| format!("`{text}` is no span such as 5s"))?;
+    let ms = match unit {
+        "ms" => Some(number),
+        "s" => number.checked_mul(1_000),
+        "m" => number.checked_mul(60_000),
+        _ => return Err(format!("`{text}` must end in ms, s or m, such as 5s")),
+    };
+    let span = Duration::from_millis(ms.unwrap_or(u64::MAX));
+    if (INTERVAL_MIN..=INTERVAL_MAX).contains(&span) {
+        Ok(span)
+    } else {
+        Err(format!("`{text}` is not between {INTERVAL_MIN:?} and {INTERVAL_MAX:?}"))
+    }
 }
 
 /// The fastest clock of a demonstration.

@@ -11,11 +11,11 @@ use std::{
 use export::{Digest, Progress, Request};
 use indicatif::{ProgressBar, ProgressStyle};
 use measure::{NodeKey, Slug, Timestamp};
-use people::{Actor, UserName};
+use people::{Actor, Contact, EmailAddress, UserName};
 use registry::Registry;
 
 use crate::{
-    cli::{ApplyArgs, CheckArgs, ExportArgs, NodeAddArgs, TokenNewArgs},
+    cli::{ApplyArgs, CheckArgs, ExportArgs, NodeAddArgs, TokenNewArgs, UserAddArgs},
     clock::Clock,
     config::{self, Fault},
     failure::{Failure, OrFail},
@@ -33,7 +33,7 @@ pub(crate) fn open_registry(data: &Path) -> Result<Registry, Failure> {
 }
 
 /// Opens the registry of a data folder that must be there.
-fn open_existing_registry(data: &Path) -> Result<Registry, Failure> {
+pub(crate) fn open_existing_registry(data: &Path) -> Result<Registry, Failure> {
     if data.join(registry::FILE).is_file() {
         return open_registry(data);
     }
@@ -78,12 +78,27 @@ pub(crate) fn apply(arguments: &ApplyArgs) -> Result<(), Failure> {
     let existing = Existing {
         sites: sites.into_iter().map(|site| site.id).collect(),
         zones: zones.into_iter().map(|zone| (zone.site, zone.id)).collect(),
+        accessions: registry
+            .passports()
+            .or_unavailable(reading)?
+            .iter()
+            .map(germplasm::Passport::key)
+            .collect(),
     };
-    let plan = plan::parse(&text, &profiles, &existing)
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let read = |name: &str| {
+        let file = folder.join(name);
+        crate::germplasm::read(&file)
+            .map_err(|error| format!("cannot read `{}`: {error}", file.display()))
+    };
+    let plan = plan::parse(&text, &profiles, &existing, &read)
         .map_err(|faults| Failure::Data(told(&path.display().to_string(), &faults)))?;
     let applied = registry
         .apply(&plan, &Actor::CommandLine, Clock::system().now())
         .or_data(format!("cannot apply `{}`", path.display()))?;
+    for (sheet, _) in &plan.germplasm {
+        crate::germplasm::tell(sheet);
+    }
     println!("{applied}");
     Ok(())
 }
@@ -103,6 +118,26 @@ pub(crate) fn add_node(arguments: &NodeAddArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Adds a user and prints a one-time password, once.
+pub(crate) fn add_user(arguments: &UserAddArgs) -> Result<(), Failure> {
+    let registry = open_existing_registry(&arguments.data)?;
+    let name = UserName::new(arguments.name.clone())
+        .map_err(|error| Failure::usage(format!("--name `{}`: {error}", arguments.name)))?;
+    let email = arguments.email.as_deref().map(EmailAddress::new).transpose();
+    let email = email.map_err(|error| Failure::usage(format!("--email: {error}")))?;
+    let contact = Contact { email, language: arguments.language, wakes: true };
+    let (by, now) = (Actor::CommandLine, Clock::system().now());
+    let password = registry
+        .invite(&name, arguments.role.into(), &contact, &by, now)
+        .or_data(format!("cannot add the user `{name}`"))?;
+    eprintln!(
+        "The line below is the one-time password of `{name}`. It is shown once: only its hash is \
+         kept. It must be changed after signing in."
+    );
+    println!("{}", password.reveal());
+    Ok(())
+}
+
 /// Issues a bearer token and prints it, once.
 pub(crate) fn new_token(arguments: &TokenNewArgs) -> Result<(), Failure> {
     let registry = open_existing_registry(&arguments.data)?;
@@ -118,12 +153,12 @@ pub(crate) fn new_token(arguments: &TokenNewArgs) -> Result<(), Failure> {
 
 /// Exports readings into FILE, FILE.dictionary.json and FILE.sha256: all three or none.
 pub(crate) fn export(arguments: &ExportArgs) -> Result<(), Failure> {
-    let request = Request { from: time(arguments.from)?, to: time(arguments.to)? };
+    let (Some(from), Some(to)) = (arguments.from, arguments.to) else {
+        return Err(Failure::usage("--from and --to are needed"));
+    };
+    let request = Request { from: time(from)?, to: time(to)? };
     if request.from >= request.to {
-        return Err(Failure::usage(format!(
-            "--from {} must come before --to {}",
-            arguments.from, arguments.to
-        )));
+        return Err(Failure::usage(format!("--from {from} must come before --to {to}")));
     }
     let registry = open_existing_registry(&arguments.data)?;
     let zones: BTreeMap<NodeKey, Option<Slug>> = registry
@@ -146,7 +181,7 @@ pub(crate) fn export(arguments: &ExportArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn time(at: jiff::Timestamp) -> Result<Timestamp, Failure> {
+pub(crate) fn time(at: jiff::Timestamp) -> Result<Timestamp, Failure> {
     Timestamp::from_micros(at.as_microsecond())
         .ok_or_else(|| Failure::usage(format!("{at} does not lie between 1970 and 9999")))
 }

@@ -1,6 +1,8 @@
 //! The configuration of `miaopu serve`: one table of keys, from which the file is read, every fault
 //! is named with its key, and `miaopu check --explain` is printed.
 
+mod messages;
+
 use std::{
     collections::BTreeSet,
     fmt,
@@ -9,18 +11,49 @@ use std::{
 };
 
 use toml::{Table, Value};
+use trust::Pages;
+
+use crate::{lan::Https, listen::Listen};
+
+pub(crate) use messages::{Messages, load_for_demo};
 
 /// What a running gateway needs to know, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Config {
     /// Folder of the data.
     pub(crate) data: PathBuf,
-    /// Where the dashboard and the HTTP interface listen.
-    pub(crate) http: SocketAddr,
+    /// Where the dashboard and the HTTP interface listen without TLS.
+    pub(crate) http: Listen,
+    /// Where they listen with it, and what for.
+    pub(crate) https: Https,
     /// Which broker the nodes speak to.
     pub(crate) broker: Broker,
+    /// How messages leave the gateway.
+    pub(crate) messages: Messages,
     /// What is logged, as a `tracing` filter.
     pub(crate) log: String,
+    /// How it is written.
+    pub(crate) log_format: LogFormat,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line, for programs.
+    Json,
+}
+
+impl LogFormat {
+    /// Returns the format of this name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        match name {
+            "text" => Some(Self::Text),
+            "json" => Some(Self::Json),
+            _ => None,
+        }
+    }
 }
 
 /// The broker between nodes and gateway.
@@ -28,8 +61,10 @@ pub(crate) struct Config {
 pub(crate) enum Broker {
     /// The gateway's own.
     Embedded {
-        /// Where it listens.
-        listen: SocketAddr,
+        /// Where it listens without TLS.
+        listen: Listen,
+        /// Where it listens with it.
+        tls: Listen,
     },
     /// One outside, such as Mosquitto.
     Outside {
@@ -42,6 +77,24 @@ pub(crate) enum Broker {
     },
 }
 
+impl Broker {
+    /// Returns where it listens for TLS.
+    pub(crate) fn tls(&self) -> Listen {
+        match self {
+            Self::Embedded { tls, .. } => *tls,
+            Self::Outside { .. } => Listen::off(),
+        }
+    }
+
+    /// Returns whether nodes may reach it without TLS.
+    pub(crate) fn is_open(&self) -> bool {
+        match self {
+            Self::Embedded { listen, .. } => listen.address.is_some(),
+            Self::Outside { .. } => true,
+        }
+    }
+}
+
 /// One key of the file.
 struct Key {
     path: &'static str,
@@ -49,7 +102,7 @@ struct Key {
     doc: &'static str,
 }
 
-const KEYS: [Key; 7] = [
+const KEYS: &[Key] = &[
     Key {
         path: "data",
         default: None,
@@ -58,12 +111,39 @@ const KEYS: [Key; 7] = [
     Key {
         path: "http.listen",
         default: Some("127.0.0.1:8080"),
-        doc: "Address and port of the dashboard and the HTTP interface. Port 0 picks a free one.",
+        doc: "Address and port of the dashboard and the HTTP interface without TLS, or `off`. Port 0\n\
+              picks a free one. Leave it to this machine: over a network passwords can be read.",
+    },
+    Key {
+        path: "https.listen",
+        default: Some("0.0.0.0:8443"),
+        doc: "Address and port of the same over TLS, or `off`. The certificate is of the gateway's own\n\
+              authority (`tls` in the data folder), which phones trust once: docs/lan-https.md.\n\
+              Where the key is absent and the port is taken, a free one is picked.",
+    },
+    Key {
+        path: "https.names",
+        default: None,
+        doc: "Names and addresses that the gateway has beside this machine's own, separated by commas,\n\
+              such as `gateway.farm.cn, 203.0.113.7`. Names outside a LAN must stand here when the\n\
+              authority is made: it signs no others.",
+    },
+    Key {
+        path: "https.certificate",
+        default: None,
+        doc: "PEM file of a certificate of your own to show to browsers, with those between it and its\n\
+              root. Taken up anew when it changes. Only beside `https.key`.",
+    },
+    Key {
+        path: "https.key",
+        default: None,
+        doc: "PEM file of its key. Only beside `https.certificate`.",
     },
     Key {
         path: "mqtt.listen",
         default: Some("127.0.0.1:1883"),
-        doc: "Address and port of the gateway's own broker. Not allowed beside `mqtt.broker`.",
+        doc: "Address and port of the gateway's own broker without TLS, or `off`. Not allowed beside\n\
+              `mqtt.broker`.",
     },
     Key {
         path: "mqtt.broker",
@@ -82,10 +162,80 @@ const KEYS: [Key; 7] = [
         doc: "File whose first line is the password of that user. Only beside `mqtt.username`.",
     },
     Key {
+        path: "mqtt.tls.listen",
+        default: Some("0.0.0.0:8883"),
+        doc: "Address and port of the gateway's own broker over TLS, or `off`. Nodes trust the\n\
+              gateway's authority and ask for the name `miaopu.internal`. Where the key is absent and\n\
+              the port is taken, a free one is picked. Not allowed beside `mqtt.broker`.",
+    },
+    Key {
+        path: "notify.public_url",
+        default: None,
+        doc: "Where the links of messages lead: the dashboard as phones reach it, such as\n\
+              `https://192.168.1.5:8443`. The gateway's own address where absent.",
+    },
+    Key {
+        path: "notify.email.server",
+        default: None,
+        doc: "Host and port of the server that takes e-mail, such as `smtp.example.com:587`. Without it\n\
+              alarms are not told by e-mail.",
+    },
+    Key {
+        path: "notify.email.security",
+        default: Some("starttls"),
+        doc: "`starttls` (port 587), `tls` (port 465), `plain` for a server on this machine, or\n\
+              `plain-anywhere`: passwords and links can then be read on the way.",
+    },
+    Key {
+        path: "notify.email.from",
+        default: None,
+        doc: "The address that messages come from. Required beside `notify.email.server`.",
+    },
+    Key {
+        path: "notify.email.username",
+        default: None,
+        doc: "User at that server. Only beside `notify.email.password_file`.",
+    },
+    Key {
+        path: "notify.email.password_file",
+        default: None,
+        doc: "File whose first line is the password of that user.",
+    },
+    Key {
+        path: "notify.email.ca_file",
+        default: None,
+        doc: "PEM file of an authority that the server's certificate may be of, beside those that this\n\
+              machine believes.",
+    },
+    Key {
+        path: "notify.webhook.url",
+        default: None,
+        doc: "Address that is told of alarms by signed requests (www.standardwebhooks.com), such as\n\
+              `https://alarms.example.com/miaopu`. `http://` is read and not changed on the way.",
+    },
+    Key {
+        path: "notify.webhook.secret_file",
+        default: None,
+        doc: "File whose first line is the key of the signature: `whsec_` and base64 of 24 to 64 bytes.\n\
+              Required beside `notify.webhook.url`.",
+    },
+    Key {
+        path: "notify.webhook.ca_file",
+        default: None,
+        doc: "PEM file of an authority that the receiver's certificate may be of, beside those that this\n\
+              machine believes.",
+    },
+    Key {
         path: "log.filter",
         default: Some("info"),
         doc: "What is logged: error, warn, info, debug or trace, or a filter by room such as\n\
               `info,ingest=debug`.",
+    },
+    Key {
+        path: "log.format",
+        default: Some("text"),
+        doc: "How lines are written: `text` for people, or `json`, one object a line with time, level,\n\
+              target and fields, for programs.",
     },
 ];
 
@@ -113,10 +263,20 @@ impl fmt::Display for Fault {
 /// # Errors
 /// Every fault that it has, in the order of the keys.
 pub(crate) fn load(path: &Path) -> Result<Config, Vec<Fault>> {
-    let whole = |message| vec![Fault { key: String::new(), message }];
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| whole(format!("cannot read `{}`: {error}", path.display())))?;
-    parse(&text)
+    parse(&read(path)?)
+}
+
+fn read(path: &Path) -> Result<String, Vec<Fault>> {
+    std::fs::read_to_string(path).map_err(|error| {
+        let message = format!("cannot read `{}`: {error}", path.display());
+        vec![Fault { key: String::new(), message }]
+    })
+}
+
+fn table(text: &str) -> Result<Table, Vec<Fault>> {
+    toml::from_str(text).map_err(|error: toml::de::Error| {
+        vec![Fault { key: String::new(), message: format!("not TOML: {error}").trim().to_owned() }]
+    })
 }
 
 /// Checks the text of a configuration file.
@@ -124,9 +284,7 @@ pub(crate) fn load(path: &Path) -> Result<Config, Vec<Fault>> {
 /// # Errors
 /// Every fault that it has, in the order of the keys.
 pub(crate) fn parse(text: &str) -> Result<Config, Vec<Fault>> {
-    let table: Table = toml::from_str(text).map_err(|error: toml::de::Error| {
-        vec![Fault { key: String::new(), message: format!("not TOML: {error}").trim().to_owned() }]
-    })?;
+    let table = table(text)?;
     let mut reader = Reader { table: &table, faults: Vec::new() };
     reader.name_unknown_keys();
     let config = reader.config();
@@ -139,8 +297,8 @@ pub(crate) fn explain() -> String {
         "# Configuration of `miaopu serve --config FILE`. Lines with `# key =` show the default.\n",
     );
     let mut section = "";
-    for key in &KEYS {
-        let (of, name) = key.path.split_once('.').unwrap_or(("", key.path));
+    for key in KEYS {
+        let (of, name) = key.path.rsplit_once('.').unwrap_or(("", key.path));
         if of != section {
             section = of;
             out.push_str(&format!("\n[{of}]\n"));
@@ -165,10 +323,20 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn config(&mut self) -> Option<Config> {
         let data = self.required("data").map(PathBuf::from);
-        let http = self.address("http.listen");
+        let (http, https) = (self.listen("http.listen"), self.https());
         let broker = self.broker();
+        let messages = self.messages();
         let log = self.log();
-        Some(Config { data: data?, http: http?, broker: broker?, log: log? })
+        let log_format = self.log_format();
+        Some(Config {
+            data: data?,
+            http: http?,
+            https: https?,
+            broker: broker?,
+            messages,
+            log: log?,
+            log_format: log_format?,
+        })
     }
 
     fn broker(&mut self) -> Option<Broker> {
@@ -178,10 +346,13 @@ impl Reader<'_> {
                     self.fault(key, "goes with an outside broker: set `mqtt.broker`, or remove it");
                 }
             }
-            return self.address("mqtt.listen").map(|listen| Broker::Embedded { listen });
+            let (listen, tls) = (self.listen("mqtt.listen"), self.listen("mqtt.tls.listen"));
+            return Some(Broker::Embedded { listen: listen?, tls: tls? });
         }
-        if self.text("mqtt.listen").is_some() {
-            self.fault("mqtt.listen", "stands beside `mqtt.broker`: remove one of the two");
+        for key in ["mqtt.listen", "mqtt.tls.listen"] {
+            if self.text(key).is_some() {
+                self.fault(key, "stands beside `mqtt.broker`: remove one of the two");
+            }
         }
         let username = self.text("mqtt.username");
         let password_file = self.text("mqtt.password_file").map(PathBuf::from);
@@ -196,6 +367,52 @@ impl Reader<'_> {
         Some(Broker::Outside { address, username, password_file })
     }
 
+    fn https(&mut self) -> Option<Https> {
+        let listen = self.listen("https.listen");
+        let names = self.text("https.names").unwrap_or_default();
+        let names: Vec<String> = names
+            .split(',')
+            .map(str::trim)
+            .filter(|it| !it.is_empty())
+            .map(str::to_owned)
+            .collect();
+        let file = |reader: &mut Self, path| -> Option<PathBuf> {
+            let file = PathBuf::from(reader.text(path)?);
+            if !file.is_file() {
+                reader.fault(path, format!("`{}` is no file that can be read", file.display()));
+            }
+            Some(file)
+        };
+        let pages = match (file(self, "https.certificate"), file(self, "https.key")) {
+            (Some(certificate), Some(key)) => Some(Pages { certificate, key }),
+            (Some(_), None) => {
+                self.fault("https.certificate", "needs `https.key` beside it");
+                None
+            }
+            (None, Some(_)) => {
+                self.fault("https.key", "needs `https.certificate` beside it");
+                None
+            }
+            (None, None) => None,
+        };
+        Some(Https { listen: listen?, names, pages })
+    }
+
+    /// Reads a listener. Only what the file asks for must be had as it stands there; a usual port
+    /// for TLS that is taken is replaced by a free one.
+    fn listen(&mut self, path: &'static str) -> Option<Listen> {
+        let text = self.text_or_default(path)?;
+        let is_asked_for =
+            self.value(path).is_some() || !path.contains("tls") && path != "https.listen";
+        match text.parse::<Listen>() {
+            Ok(listen) => Some(Listen { firm: is_asked_for, ..listen }),
+            Err(message) => {
+                self.fault(path, message);
+                None
+            }
+        }
+    }
+
     fn log(&mut self) -> Option<String> {
         let filter = self.text_or_default("log.filter")?;
         match filter.parse::<tracing_subscriber::EnvFilter>() {
@@ -205,6 +422,15 @@ impl Reader<'_> {
                 None
             }
         }
+    }
+
+    fn log_format(&mut self) -> Option<LogFormat> {
+        let name = self.text_or_default("log.format")?;
+        let format = LogFormat::named(&name);
+        if format.is_none() {
+            self.fault("log.format", format!("`{name}` is neither `text` nor `json`"));
+        }
+        format
     }
 
     fn required(&mut self, path: &'static str) -> Option<String> {
@@ -250,24 +476,18 @@ impl Reader<'_> {
     }
 
     fn value(&self, path: &str) -> Option<&Value> {
-        match path.split_once('.') {
-            None => self.table.get(path),
-            Some((section, name)) => self.table.get(section)?.as_table()?.get(name),
-        }
+        let (sections, name) = path.rsplit_once('.').unwrap_or(("", path));
+        let sections = sections.split('.').filter(|section| !section.is_empty());
+        let table = sections
+            .into_iter()
+            .try_fold(self.table, |table, section| table.get(section).and_then(Value::as_table));
+        table?.get(name)
     }
 
     fn name_unknown_keys(&mut self) {
-        let sections: BTreeSet<&str> =
-            KEYS.iter().filter_map(|key| Some(key.path.split_once('.')?.0)).collect();
+        let sections: BTreeSet<&str> = KEYS.iter().flat_map(|key| sections_of(key.path)).collect();
         let mut found = Vec::new();
-        for (name, value) in self.table {
-            match value {
-                Value::Table(table) if sections.contains(name.as_str()) => {
-                    found.extend(table.keys().map(|key| format!("{name}.{key}")));
-                }
-                _ => found.push(name.clone()),
-            }
-        }
+        list_keys(self.table, "", &sections, &mut found);
         for path in found {
             if KEYS.iter().all(|key| key.path != path) {
                 let known: Vec<&str> = KEYS.iter().map(|key| key.path).collect();
@@ -281,6 +501,24 @@ impl Reader<'_> {
         let fault = Fault { key: key.to_owned(), message: message.into() };
         if !self.faults.contains(&fault) {
             self.faults.push(fault);
+        }
+    }
+}
+
+/// Returns the sections that a key stands in: `a` and `a.b` for `a.b.c`.
+fn sections_of(path: &'static str) -> impl Iterator<Item = &'static str> {
+    path.match_indices('.').filter_map(|(at, _)| path.get(..at))
+}
+
+/// Lists the paths of all keys in the file; what is no known section counts as a key.
+fn list_keys(table: &Table, of: &str, sections: &BTreeSet<&str>, found: &mut Vec<String>) {
+    for (name, value) in table {
+        let path = if of.is_empty() { name.clone() } else { format!("{of}.{name}") };
+        match value {
+            Value::Table(table) if sections.contains(path.as_str()) => {
+                list_keys(table, &path, sections, found);
+            }
+            _ => found.push(path),
         }
     }
 }
@@ -299,8 +537,43 @@ mod tests {
     #[test]
     fn the_data_folder_alone_is_enough() {
         let config = parse("data = \"d\"").unwrap();
-        assert_eq!(config.http.port(), 8080);
-        assert!(matches!(config.broker, Broker::Embedded { listen } if listen.port() == 1883));
+        let address = |text: &str| text.parse().unwrap();
+        assert_eq!(config.http, Listen::at(address("127.0.0.1:8080")));
+        assert_eq!(config.https.listen, Listen::near(address("0.0.0.0:8443")));
+        assert_eq!(
+            config.broker,
+            Broker::Embedded {
+                listen: Listen::at(address("127.0.0.1:1883")),
+                tls: Listen::near(address("0.0.0.0:8883")),
+            }
+        );
+    }
+
+    #[test]
+    fn listeners_are_moved_and_switched_off() {
+        let config = parse(
+            "data = \"d\"\n[http]\nlisten = \"off\"\n[https]\nlisten = \"127.0.0.1:1\"\n\
+             names = \"a.lan, 10.0.0.1,\"\n[mqtt]\nlisten = \"0.0.0.0:2\"\n[mqtt.tls]\nlisten = \"off\"",
+        );
+        let config = config.unwrap();
+        assert_eq!(config.http, Listen::off());
+        assert_eq!(config.https.listen, Listen::at("127.0.0.1:1".parse().unwrap()));
+        assert_eq!(config.https.names, ["a.lan", "10.0.0.1"]);
+        let listen = Listen::at("0.0.0.0:2".parse().unwrap());
+        assert_eq!(config.broker, Broker::Embedded { listen, tls: Listen::off() });
+    }
+
+    #[test]
+    fn faults_of_tls_are_named_with_their_keys() {
+        faulty_keys(
+            "data = \"d\"\n[https]\nlisten = \"on\"\ncertificate = \"/nowhere.pem\"\n[mqtt.tls]\nport = 1",
+            &["mqtt.tls.port", "https.listen", "https.certificate", "https.certificate"],
+        );
+        faulty_keys(
+            "data = \"d\"\n[mqtt]\nbroker = \"127.0.0.1:1\"\n[mqtt.tls]\nlisten = \"127.0.0.1:0\"",
+            &["mqtt.tls.listen"],
+        );
+        faulty_keys("data = \"d\"\n[mqtt]\ntls = 3", &["mqtt.tls"]);
     }
 
     #[test]

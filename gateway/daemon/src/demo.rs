@@ -1,8 +1,11 @@
 //! `miaopu demo`: everything on one machine, with a simulated nursery whose nodes run the real node
 //! firmware over real MQTT.
 
+mod stock;
+
 use std::{
     collections::BTreeMap,
+    net::Ipv4Addr,
     path::Path,
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -30,9 +33,12 @@ use tracing::error;
 use crate::{
     cli::DemoArgs,
     clock::Clock,
-    config::Broker,
+    commands,
+    config::{self, Broker},
     failure::{Failure, OrFail},
     gateway::{self, Gateway, Settings},
+    lan::Https,
+    listen::Listen,
     serve,
 };
 
@@ -48,6 +54,9 @@ const PLANTED_MS_BEFORE: i64 = 8 * 24 * 3_600 * 1_000;
 /// When the mist valve fails, and how long until it is repaired, on the demonstration's clock.
 const MIST_FAILS_AFTER: Duration = Duration::from_secs(5 * 60);
 const MIST_IS_REPAIRED_AFTER: Duration = Duration::from_secs(22 * 60);
+/// The usual ports of HTTPS where 443 needs rights, and of MQTT over TLS.
+const HTTPS_PORT: u16 = 8443;
+const MQTTS_PORT: u16 = 8883;
 /// Only what a person should see on the terminal of a demonstration.
 const LOG: &str = "warn";
 /// The folder of the simulated nodes' flash in the data folder.
@@ -55,8 +64,13 @@ const FLASH_FOLDER: &str = "nodes";
 
 /// Runs until the process is told to stop.
 pub(crate) fn run(arguments: &DemoArgs) -> Result<(), Failure> {
-    let filter = std::env::var("MIAOPU_LOG").unwrap_or_else(|_| LOG.to_owned());
-    serve::start_log(&filter)?;
+    serve::start_log(&serve::filter_or(LOG), serve::format_or_text()?)?;
+    let messages = match &arguments.config {
+        None => config::Messages::default(),
+        Some(path) => config::load_for_demo(path).map_err(|faults| {
+            Failure::Configuration(commands::told(&path.display().to_string(), &faults))
+        })?,
+    };
     let data = gateway::open(&arguments.data)?;
     let start = gateway::start_time(data.store.as_ref(), Clock::system().now())?;
     let is_first = data.store.latest().or_unavailable("cannot read the store")?.is_empty();
@@ -66,19 +80,37 @@ pub(crate) fn run(arguments: &DemoArgs) -> Result<(), Failure> {
         if arguments.empty { BTreeMap::new() } else { settle(&data.registry, &demo, clock.now())? };
     gateway::introduce(&data.registry)?;
     let settings = Settings {
-        http: arguments.http,
-        broker: Broker::Embedded { listen: arguments.mqtt },
+        data: arguments.data.clone(),
+        http: Listen::at(arguments.http),
+        https: Https {
+            listen: tls_door(arguments, arguments.https, HTTPS_PORT),
+            names: Vec::new(),
+            pages: None,
+        },
+        broker: Broker::Embedded {
+            listen: Listen::at(arguments.mqtt),
+            tls: tls_door(arguments, arguments.mqtts, MQTTS_PORT),
+        },
+        messages,
         demonstration: true,
     };
     serve::runtime()?.block_on(async {
         let gateway = gateway::start(settings, data, clock.clone()).await?;
-        println!("The dashboard is at http://{}/", shown(gateway.http));
-        println!("ready http={} mqtt={}", gateway.http, gateway.mqtt);
+        if let Some(http) = gateway.doors.http {
+            println!("The dashboard is at http://{}/", shown(http));
+        }
+        println!("ready {}", gateway.doors);
         if !arguments.empty {
             populate(arguments, &demo, &secrets, &clock, is_first, &gateway)?;
         }
         gateway.until_told_to_stop().await
     })
+}
+
+/// Where a listener for TLS is: as asked for, or else at its usual port.
+fn tls_door(arguments: &DemoArgs, asked: Option<Listen>, port: u16) -> Listen {
+    let ip = if arguments.lan { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
+    asked.unwrap_or(Listen::near((ip, port).into()))
 }
 
 /// An address that a browser can open.
@@ -102,6 +134,8 @@ fn settle(
     registry
         .apply(&plan, &Actor::Gateway, planted)
         .or_unavailable("cannot make the demonstration nursery")?;
+    stock::bring_in(registry, &demo.site, now)
+        .or_unavailable("cannot bring in the demonstration's batches")?;
     demo.nodes()
         .map(|(house, node)| {
             let secret = registry
@@ -127,7 +161,7 @@ fn plan(demo: &Demo) -> anyhow::Result<Plan> {
         .nodes()
         .map(|(house, node)| NodePlacement { node: node.key.clone(), zone: house.zone.clone() })
         .collect();
-    Ok(Plan { sites: vec![site], zones, placements })
+    Ok(Plan { sites: vec![site], zones, placements, ..Plan::default() })
 }
 
 fn zone(demo: &Demo, house: &HousePlan) -> anyhow::Result<Zone> {

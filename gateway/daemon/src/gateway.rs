@@ -2,26 +2,38 @@
 //!
 //! Started from the disk outwards and stopped the other way round.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use api::{NodePresence, Presence, types::Name};
 use ingest::{Health, Link, Outlets, Ports, Storage};
 use measure::Timestamp;
 use registry::Registry;
 use store::{Store, embedded};
-use tokio::{net::TcpListener, sync::watch};
+use tokio::sync::{Notify, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, warn};
 
 use crate::{
     clock::Clock,
     commands::{STORE_FOLDER, open_registry},
-    config::Broker as BrokerConfig,
+    config::{Broker as BrokerConfig, Messages},
     credentials::Secret,
     failure::{Failure, OrFail},
     judge::{self, Judge},
+    lan::{self, Https, Lan},
+    listen::{Doors, Listen},
+    messages::{self, Post},
+    metrics::Gauges,
     picture::Painter,
     ports::{Desk, GATEWAY_USER, Gate},
+    reserve::{self, Reserve},
+    serve,
+    watched::Watched,
 };
 
 /// How long the start waits for the session with the broker before it says `ready` without it.
@@ -29,8 +41,12 @@ const LINK_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How a gateway is started.
 pub(crate) struct Settings {
-    pub(crate) http: SocketAddr,
+    /// Folder of the data.
+    pub(crate) data: PathBuf,
+    pub(crate) http: Listen,
+    pub(crate) https: Https,
     pub(crate) broker: BrokerConfig,
+    pub(crate) messages: Messages,
     pub(crate) demonstration: bool,
 }
 
@@ -38,13 +54,14 @@ pub(crate) struct Settings {
 pub(crate) struct Data {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) reserve: Arc<Reserve>,
 }
 
 /// A running gateway.
 pub(crate) struct Gateway {
-    /// Where the pages are.
-    pub(crate) http: SocketAddr,
-    /// Where nodes connect.
+    /// Where it listens.
+    pub(crate) doors: Doors,
+    /// Where this machine itself reaches the broker without TLS.
     pub(crate) mqtt: SocketAddr,
     /// Ends everything.
     pub(crate) stop: CancellationToken,
@@ -55,11 +72,17 @@ pub(crate) struct Gateway {
 
 /// Opens store and registry; one gateway at a time has them.
 pub(crate) fn open(data: &std::path::Path) -> Result<Data, Failure> {
+    std::fs::create_dir_all(data)
+        .or_unavailable(format!("cannot make the data folder `{}`", data.display()))?;
+    // First of all: on a full disk nothing else could be opened.
+    let reserve = Reserve::prepare(data);
     let registry = Arc::new(open_registry(data)?);
     let folder = data.join(STORE_FOLDER);
     let store = embedded::Engine::open(&folder, embedded::Options::default())
         .or_unavailable(format!("cannot open the store `{}`", folder.display()))?;
-    Ok(Data { store: Arc::new(store), registry })
+    let full = Arc::clone(&reserve);
+    registry.on_full(Arc::new(move || full.give_up()));
+    Ok(Data { store: Arc::new(store), registry, reserve })
 }
 
 /// Prints the password of the first start, once.
@@ -79,17 +102,17 @@ pub(crate) async fn start(
     data: Data,
     clock: Clock,
 ) -> Result<Gateway, Failure> {
-    let Data { store, registry } = data;
+    let Data { store, registry, reserve } = data;
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     let outlets = Arc::new(Outlets::default());
     let (announcer, happenings) = api::announcements();
     let (desk, orders) = api::alarm_desk();
+    let changed = Arc::new(Notify::new());
 
-    let what =
-        format!("cannot listen for http on {}; is it taken? choose another address", settings.http);
-    let listener = TcpListener::bind(settings.http).await.or_unavailable(what)?;
-    let http = listener.local_addr().or_unavailable("the listener has no address")?;
+    let http = settings.http.bind("http", "http.listen or --http")?;
+    let mut lan = Lan::open(&settings.data, &settings.https, settings.broker.tls())?;
+    let (https, mqtts) = lan.addresses();
 
     let painter = Painter::new(Arc::clone(&store), Arc::clone(&registry), Arc::clone(&outlets));
     let painter = painter.or_unavailable("cannot read the nursery")?;
@@ -99,53 +122,81 @@ pub(crate) async fn start(
             .or_unavailable("cannot take up the alarms")?
     };
 
-    let (broker, ingest_config) = broker(&settings.broker, &registry)?;
-    let mqtt = match (&broker, &settings.broker) {
-        (Some(broker), _) => broker.address(),
-        (None, BrokerConfig::Outside { address, .. }) => *address,
-        (None, BrokerConfig::Embedded { listen }) => *listen,
+    let (broker, mqtt, ingest_config) = broker(&settings.broker, lan.take_mqtts()?, &registry)?;
+    let doors = Doors {
+        http: http.as_ref().and_then(|listener| listener.local_addr().ok()),
+        mqtt: settings.broker.is_open().then_some(mqtt),
+        https,
+        mqtts,
     };
+    doors.warn_of_plain();
 
+    let reach = lan.follow(&tasks, doors, stop.clone());
+    let found = reach.borrow().https.first().map(|endpoint| endpoint.url.clone());
+    let office = Arc::new(messages::office(&settings.messages, found)?);
+    let post = Post::new(
+        (Arc::clone(&store), Arc::clone(&registry)),
+        judge.nursery(),
+        Arc::clone(&office),
+        &clock,
+        judge.committed(),
+    );
+    let troubles = {
+        let unwell = (judge.failing(), reserve.short(), post.troubles());
+        troubles(&tasks, &outlets, unwell, stop.clone())
+    };
+    let watched = Arc::new(Watched::new(Arc::clone(&store), Arc::clone(&reserve)));
+    let gauges = Gauges {
+        store: Arc::clone(&store),
+        registry: Arc::clone(&registry),
+        outlets: Arc::clone(&outlets),
+        refusals: broker.as_ref().map(broker::Broker::refusals),
+        commits: watched.durations(),
+        reserve: Arc::clone(&reserve),
+        troubles: troubles.clone(),
+        started: Clock::system().now(),
+    };
     let state = api::State {
         store: Arc::clone(&store),
         registry: Arc::clone(&registry),
         clock: api::Clock::new(clock.handle()),
         wall: api::Clock::new(Clock::system().handle()),
         nursery: judge.nursery(),
+        changed: Arc::clone(&changed),
         presence: presence(&tasks, &outlets, stop.clone()),
-        troubles: troubles(&tasks, &outlets, judge.failing(), stop.clone()),
+        troubles,
         desk,
+        meters: api::Meters::new(vec![Box::new(gauges)]),
         speed: clock.speed(),
         demonstration: settings.demonstration,
-        reach: watch::channel(Arc::default()).1,
-        authority: None,
+        office,
+        reach,
+        authority: lan.authority(),
     };
-    let desk = Arc::new(Desk { registry, clock: clock.handle() });
+    let desk = Arc::new(Desk { registry, reserve: Arc::clone(&reserve), clock: clock.handle() });
     let ports = Ports {
-        store,
+        store: watched,
         directory: Arc::clone(&desk) as Arc<dyn ingest::Directory>,
         dead_letters: desk,
         clock: clock.handle(),
     };
-    tasks.spawn(judge::run(judge, Arc::clone(&outlets), orders, stop.clone()));
+    tasks.spawn(reserve::watch_over(reserve, stop.clone()));
+    spawn_post(&tasks, post, stop.clone());
+    tasks.spawn(judge::run(judge, Arc::clone(&outlets), orders, changed, stop.clone()));
     spawn_ingest(&tasks, ingest_config, ports, Arc::clone(&outlets), stop.clone());
     let api_stop = stop.clone();
-    let listeners = api::Listeners { http: Some(listener), https: None };
+    lan::announce(&state.reach.borrow(), state.authority.as_ref());
+    let listeners = lan.take_listeners(http)?;
     tasks.spawn(api::run(listeners, state, happenings, api_stop));
     await_link(&outlets).await;
-    Ok(Gateway { http, mqtt, stop, tasks, _broker: broker })
+    Ok(Gateway { doors, mqtt, stop, tasks, _broker: broker })
 }
 
 impl Gateway {
     /// Waits until somebody asks the process to end, and ends in order.
     pub(crate) async fn until_told_to_stop(self) -> Result<(), Failure> {
-        let interrupted = tokio::signal::ctrl_c();
-        let mut terminated =
-            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-                .or_unavailable("cannot listen for signals")?;
         tokio::select! {
-            asked = interrupted => asked.or_unavailable("cannot listen for signals")?,
-            _ = terminated.recv() => {}
+            asked = serve::told_to_stop() => asked?,
             () = self.stop.cancelled() => {
                 self.end().await;
                 return Err(Failure::unavailable("a part of the gateway failed; see the log above"));
@@ -165,26 +216,31 @@ impl Gateway {
 /// Starts the embedded broker, or says how the outside one is reached.
 fn broker(
     config: &BrokerConfig,
+    tls: Option<broker::Tls>,
     registry: &Arc<Registry>,
-) -> Result<(Option<broker::Broker>, ingest::Config), Failure> {
+) -> Result<(Option<broker::Broker>, SocketAddr, ingest::Config), Failure> {
     let account = |username: &str, password: &str| ingest::Account {
         username: username.to_owned(),
         password: ingest::Secret::new(password),
     };
     match config {
-        BrokerConfig::Embedded { listen } => {
+        BrokerConfig::Embedded { listen, .. } => {
             let password = registry::Secret::drawn().or_unavailable("cannot draw a password")?;
             let own = account(GATEWAY_USER, password.reveal());
             let own_password = Secret::from(password.reveal().to_owned());
             let gate = Arc::new(Gate { registry: Arc::clone(registry), own_password });
-            let broker = broker::start(broker::Config { listen: *listen, tls: None }, gate).or_unavailable(
-                format!("cannot start the broker on {listen}; is it taken? choose another address"),
-            )?;
+            // Switched off, it is still there for the gateway itself and for what comes over TLS.
+            let inside = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+            let listen = listen.address.unwrap_or(inside);
+            let what =
+                format!("cannot start the broker on {listen}; is it taken? choose another address");
+            let broker =
+                broker::start(broker::Config { listen, tls }, gate).or_unavailable(what)?;
             let at = broker.address();
             let host =
                 if at.ip().is_unspecified() { "127.0.0.1".to_owned() } else { at.ip().to_string() };
             let config = ingest::Config::new(host, at.port(), Some(own));
-            Ok((Some(broker), config))
+            Ok((Some(broker), at, config))
         }
         BrokerConfig::Outside { address, username, password_file } => {
             let password = match password_file {
@@ -197,7 +253,7 @@ fn broker(
             };
             let account = username.as_deref().map(|user| account(user, &password));
             let host = address.ip().to_string();
-            Ok((None, ingest::Config::new(host, address.port(), account)))
+            Ok((None, *address, ingest::Config::new(host, address.port(), account)))
         }
     }
 }
@@ -212,6 +268,15 @@ fn spawn_ingest(
     tasks.spawn(async move {
         if let Err(error) = ingest::run(config, ports, outlets, stop.clone()).await {
             error!(%error, "Ingest ended; the gateway ends so that it starts anew.");
+            stop.cancel();
+        }
+    });
+}
+
+fn spawn_post(tasks: &TaskTracker, post: Post, stop: CancellationToken) {
+    tasks.spawn(async move {
+        if let Err(error) = tokio::spawn(post.run(stop.clone())).await {
+            error!(%error, "The message stage panicked; the gateway ends so that it starts anew.");
             stop.cancel();
         }
     });
@@ -271,26 +336,35 @@ fn node_presence(state: &ingest::NodeState) -> NodePresence {
 fn troubles(
     tasks: &TaskTracker,
     outlets: &Outlets,
-    mut failing: watch::Receiver<bool>,
+    (mut failing, mut short, mut unsent): (
+        watch::Receiver<bool>,
+        watch::Receiver<bool>,
+        watch::Receiver<Vec<Name>>,
+    ),
     stop: CancellationToken,
 ) -> watch::Receiver<Vec<Name>> {
     let mut health = outlets.health.subscribe();
     let (tell, told) = watch::channel(Vec::new());
     tasks.spawn(async move {
         loop {
-            let now = named(&health.borrow_and_update().clone(), *failing.borrow_and_update());
+            let is_short = *short.borrow_and_update();
+            let health_now = health.borrow_and_update().clone();
+            let now = named(&health_now, *failing.borrow_and_update(), is_short);
+            let now = now.into_iter().chain(unsent.borrow_and_update().clone()).collect();
             tell.send_replace(now);
             tokio::select! {
                 () = stop.cancelled() => return,
+                changed = unsent.changed() => if changed.is_err() { return },
                 changed = health.changed() => if changed.is_err() { return },
                 changed = failing.changed() => if changed.is_err() { return },
+                changed = short.changed() => if changed.is_err() { return },
             }
         }
     });
     told
 }
 
-fn named(health: &Health, judging_fails: bool) -> Vec<Name> {
+fn named(health: &Health, judging_fails: bool, is_short: bool) -> Vec<Name> {
     let name = |zh: String, en: String| Name { zh, en };
     let mut troubles = Vec::new();
     if let Link::Down { reason } = &health.link {
@@ -299,7 +373,18 @@ fn named(health: &Health, judging_fails: bool) -> Vec<Name> {
             format!("The MQTT broker can't be reached; nodes keep their readings: {reason}"),
         ));
     }
-    if let Storage::Failing { reason, .. } = &health.storage {
+    if is_short {
+        let mib = reserve::FREE_BYTES_NEEDED >> 20;
+        troubles.push(name(
+            format!(
+                "网关磁盘已满：新读数暂存于节点，报警与处理记录仍会保存；请清理磁盘，至少留出 {mib} MiB"
+            ),
+            format!(
+                "The gateway's disk is full: new readings stay in the nodes, alarms and answers are \
+                 still kept. Make room on the disk: {mib} MiB at least."
+            ),
+        ));
+    } else if let Storage::Failing { reason, .. } = &health.storage {
         troubles.push(name(
             format!("读数无法写入磁盘，暂存于节点；请检查磁盘空间：{reason}"),
             format!("Readings can't be written; nodes keep them. Check the disk: {reason}"),

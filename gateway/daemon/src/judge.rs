@@ -11,7 +11,7 @@ use measure::{NodeKey, Timestamp};
 use registry::Registry;
 use store::{Position, Sample, Store};
 use tokio::{
-    sync::{broadcast::error::RecvError, mpsc, watch},
+    sync::{Notify, broadcast::error::RecvError, mpsc, watch},
     time::MissedTickBehavior,
 };
 use tokio_util::sync::CancellationToken;
@@ -39,6 +39,8 @@ pub(crate) struct Judge {
     ahead: bool,
     /// The registry could not be written.
     failing: watch::Sender<bool>,
+    /// Rung after each commit: somebody may have to be told.
+    committed: Arc<Notify>,
 }
 
 impl Judge {
@@ -65,6 +67,7 @@ impl Judge {
             position,
             ahead: false,
             failing: watch::Sender::new(false),
+            committed: Arc::default(),
         };
         let now = judge.clock.now();
         judge.judge(&[Input::RulesChanged { now }, Input::Listening { now }])?;
@@ -79,6 +82,11 @@ impl Judge {
     /// Returns whether the registry refuses what was judged.
     pub(crate) fn failing(&self) -> watch::Receiver<bool> {
         self.failing.subscribe()
+    }
+
+    /// Returns what is rung when something that people may have to be told of is on disk.
+    pub(crate) fn committed(&self) -> Arc<Notify> {
+        Arc::clone(&self.committed)
     }
 
     /// Judges everything that the journal holds and was not judged yet.
@@ -156,6 +164,9 @@ impl Judge {
         self.ahead = committed.is_err();
         committed?;
         self.position = position;
+        if !transitions.is_empty() {
+            self.committed.notify_one();
+        }
         for transition in transitions {
             info!(
                 alarm = transition.episode.id.0,
@@ -240,11 +251,13 @@ impl Judge {
     }
 }
 
-/// Judges until told to stop. What fails is tried again with the next tick.
+/// Judges until told to stop. What fails is tried again with the next tick. `changed` is rung when the
+/// registry's nursery was changed in this process.
 pub(crate) async fn run(
     mut judge: Judge,
     outlets: Arc<Outlets>,
     mut orders: mpsc::Receiver<Order>,
+    changed: Arc<Notify>,
     stop: CancellationToken,
 ) {
     let mut positions = outlets.position.subscribe();
@@ -265,6 +278,7 @@ pub(crate) async fn run(
                 Ok(()) => Work::Journal,
                 Err(_) => break,
             },
+            () = changed.notified() => Work::Tick,
             _ = ticks.tick() => Work::Tick,
         };
         let worked = tokio::task::spawn_blocking(move || {

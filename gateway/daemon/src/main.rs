@@ -1,25 +1,38 @@
 //! `miaopu`: reads the command line, runs one command, and turns its failure into an exit code.
 
+mod backup;
 mod cli;
 mod clock;
 mod commands;
 mod config;
 mod credentials;
 mod demo;
+mod disk;
 mod failure;
 mod gateway;
+mod germplasm;
 mod judge;
+mod lan;
+mod listen;
+mod manifest;
+mod messages;
+mod metrics;
 mod picture;
 mod plan;
 mod ports;
 mod replay;
+mod reserve;
 mod serve;
+mod simulate;
+mod study;
+mod supervisor;
+mod watched;
 
 use std::process::ExitCode;
 
 use clap::{Parser as _, error::ErrorKind};
 
-use cli::{Cli, Command, NodeCommand, TokenCommand};
+use cli::{Cli, Command, GermplasmCommand, NodeCommand, TokenCommand, UserCommand};
 use failure::Failure;
 
 fn main() -> ExitCode {
@@ -50,8 +63,15 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Check(arguments) => commands::check(&arguments),
         Command::Apply(arguments) => commands::apply(&arguments),
         Command::Node(NodeCommand::Add(arguments)) => commands::add_node(&arguments),
+        Command::Node(NodeCommand::Simulate(arguments)) => simulate::run(&arguments),
         Command::Token(TokenCommand::New(arguments)) => commands::new_token(&arguments),
+        Command::User(UserCommand::Add(arguments)) => commands::add_user(&arguments),
+        Command::Germplasm(GermplasmCommand::Import(arguments)) => germplasm::import(&arguments),
+        Command::Germplasm(GermplasmCommand::Export(arguments)) => germplasm::export(&arguments),
+        Command::Export(arguments) if arguments.study => study::export(&arguments),
         Command::Export(arguments) => commands::export(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Backup(arguments) => backup::backup(&arguments),
+        Command::Restore(arguments) => backup::restore(&arguments),
     }
 }
