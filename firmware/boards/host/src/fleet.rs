@@ -15,7 +15,7 @@ use crate::fault::{FaultError, FaultPlan, Kind};
 use crate::link::{Address, Secret};
 use crate::load::load_channels;
 use crate::noise::hash;
-use crate::nursery::{ChannelPlan, Demo, HousePlan, NodePlan};
+use crate::nursery::{ChannelPlan, Chip, ChipPlan, Demo, HousePlan, NodePlan};
 use crate::physics::{House, Outage};
 use crate::sensing::{HouseSource, Source};
 
@@ -23,6 +23,8 @@ use crate::sensing::{HouseSource, Source};
 const DEMO_FLASH_PAGES: usize = 64;
 /// Pages of a load node's flash: 64 KiB.
 const LOAD_FLASH_PAGES: usize = 16;
+/// The shortest interval of a lone board with a CO2 chip, whose single shot takes five seconds.
+const CO2_INTERVAL_MIN: Duration = Duration::from_secs(6);
 /// The most nodes of one load; more are cut off.
 pub const LOAD_NODES_MAX: usize = 20_000;
 /// The pause between the starts of two boards, so that a thousand do not connect in one moment.
@@ -87,6 +89,51 @@ pub fn demo_boards(
         }
     }
     Ok(boards)
+}
+
+/// Returns boards for nodes that stand in no nursery of ours: each hangs in a house of its own, built
+/// as those of the demonstration are, one after the other, with one of each chip of such a house that
+/// is quick enough for the interval.
+pub fn lone_boards(
+    demo: &Demo,
+    options: &DemoOptions,
+    nodes: impl Iterator<Item = (NodeKey, Secret)>,
+) -> Vec<Board> {
+    let board = |((index, (key, secret)), plan): ((usize, (NodeKey, Secret)), &HousePlan)| {
+        let seed = hash(options.seed, index as u64);
+        let ready_at = options.live_from;
+        let house = House::new(plan.build, plan.aims, demo.place, options.seed, seed, ready_at);
+        let node = NodePlan { key: key.clone(), chips: lone_chips(plan, options.interval) };
+        let (outages, faults) = (Vec::new(), Vec::new());
+        let channels = node.channels();
+        let source = HouseSource { plan: node, house, outages, faults };
+        Board {
+            flash: flash_place(options, &key),
+            key,
+            secret,
+            channels,
+            source: Source::House(Box::new(source)),
+            interval: options.interval,
+            history: None,
+            live_from: options.live_from,
+            power_cuts: Vec::new(),
+            seed,
+        }
+    };
+    nodes.enumerate().zip(demo.houses.iter().cycle()).map(board).collect()
+}
+
+/// One of each chip of a house, on one bus. A round with a CO2 chip takes longer than
+/// [`CO2_INTERVAL_MIN`] allows, so that with a shorter interval there is none.
+fn lone_chips(plan: &HousePlan, interval: Duration) -> Vec<ChipPlan> {
+    let mut chips: Vec<ChipPlan> = Vec::new();
+    for found in plan.nodes.iter().flat_map(|node| &node.chips) {
+        let is_slow = found.chip == Chip::Scd4x && interval < CO2_INTERVAL_MIN;
+        if !is_slow && chips.iter().all(|known| known.chip != found.chip) {
+            chips.push(found.clone());
+        }
+    }
+    chips
 }
 
 fn flash_place(options: &DemoOptions, key: &NodeKey) -> FlashPlace {
@@ -221,4 +268,30 @@ pub async fn run_all(
 #[expect(clippy::expect_used, reason = "the names are put together here from slug characters")]
 fn slug(name: &str) -> Slug {
     Slug::new(name).expect("a short name of a-z, 0-9 and hyphens")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lone_nodes_measure_what_they_have_time_for() {
+        let options = |interval| DemoOptions {
+            seed: 1,
+            live_from: Timestamp::MIN,
+            interval,
+            history: None,
+            faults: Vec::new(),
+            flash_folder: None,
+        };
+        let demo = crate::nursery::demo();
+        let names = (1..=7).map(|number| load_key(&demo.site, number));
+        let nodes: Vec<_> = names.map(|key| (key, Secret::new("x"))).collect();
+        let quantities = |interval| -> Vec<usize> {
+            let boards = lone_boards(&demo, &options(interval), nodes.iter().cloned());
+            boards.iter().map(|board| board.channels.len()).collect()
+        };
+        assert_eq!(quantities(Duration::from_secs(5)), [4; 7]);
+        assert_eq!(quantities(Duration::from_secs(6)), [5; 7]);
+    }
 }
