@@ -1,6 +1,7 @@
 //! The gateway as a process, and its commands.
 
 use std::{
+    collections::HashMap,
     fs::{self, File},
     io::{BufRead, BufReader, Write as _},
     net::SocketAddr,
@@ -10,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 
 use crate::{binary, run};
 
@@ -37,24 +38,43 @@ pub struct Gateway {
     pub http: SocketAddr,
     /// Where nodes connect.
     pub mqtt: SocketAddr,
+    /// Where its pages are over TLS.
+    pub https: Option<SocketAddr>,
+    /// Where nodes connect over TLS.
+    pub mqtts: Option<SocketAddr>,
 }
 
 impl Gateway {
     /// Starts `miaopu serve` and waits until it is ready. Its log is appended to `gateway.log`
     /// beside the data.
     pub fn start(settings: &Settings) -> Result<Self> {
+        Self::start_with(settings, "", &[])
+    }
+
+    /// Starts it with more tables in its configuration and with more environment.
+    pub fn start_with(
+        settings: &Settings,
+        tables: &str,
+        environment: &[(&str, &str)],
+    ) -> Result<Self> {
         let folder = settings.data.parent().context("the data folder has a parent")?;
         let config = folder.join("gateway.toml");
         let key = if settings.outside { "broker" } else { "listen" };
+        // No test opens a door to the network.
+        let mut tls = "[https]\nlisten = \"127.0.0.1:0\"\n".to_owned();
+        if !settings.outside {
+            tls.push_str("[mqtt.tls]\nlisten = \"127.0.0.1:0\"\n");
+        }
         let text = format!(
-            "data = {:?}\n[http]\nlisten = \"{}\"\n[mqtt]\n{key} = \"{}\"\n",
+            "data = {:?}\n[http]\nlisten = \"{}\"\n{tls}[mqtt]\n{key} = \"{}\"\n",
             settings.data, settings.http, settings.mqtt
         );
-        fs::write(&config, text)?;
+        fs::write(&config, format!("{text}{tables}"))?;
         let log = File::options().create(true).append(true).open(folder.join("gateway.log"))?;
         let mut child = Command::new(binary()?)
             .args(["serve", "--config"])
             .arg(&config)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
@@ -62,7 +82,11 @@ impl Gateway {
             .context("cannot start the gateway")?;
         let said = File::options().create(true).append(true).open(folder.join("gateway.out"))?;
         match ready(&mut child, said) {
-            Ok((http, mqtt)) => Ok(Self { child, http, mqtt }),
+            Ok([http, mqtt, https, mqtts]) => {
+                let missing = "the ready line says where pages and broker are";
+                let (http, mqtt) = (http.context(missing)?, mqtt.context(missing)?);
+                Ok(Self { child, http, mqtt, https, mqtts })
+            }
             Err(error) => {
                 child.kill().and_then(|()| child.wait()).context("cannot end the gateway")?;
                 Err(error.context(format!("see {}", folder.join("gateway.log").display())))
@@ -96,8 +120,9 @@ impl Drop for Gateway {
     }
 }
 
-/// Waits for the line `ready http=ADDR mqtt=ADDR`; everything it says is kept in `said`.
-fn ready(child: &mut Child, mut said: File) -> Result<(SocketAddr, SocketAddr)> {
+/// Waits for the line `ready http=ADDR mqtt=ADDR https=ADDR mqtts=ADDR` and returns them in this
+/// order; everything it says is kept in `said`.
+fn ready(child: &mut Child, mut said: File) -> Result<[Option<SocketAddr>; 4]> {
     let output = child.stdout.take().context("the gateway's output is piped")?;
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || {
@@ -114,13 +139,9 @@ fn ready(child: &mut Child, mut said: File) -> Result<(SocketAddr, SocketAddr)> 
             .recv_timeout(READY_PATIENCE)
             .map_err(|_| anyhow!("the gateway did not say `ready` in {READY_PATIENCE:?}"))?;
         let Some(rest) = line.strip_prefix("ready ") else { continue };
-        let mut found = rest.split_whitespace().filter_map(|word| word.split_once('='));
-        let mut address = |name: &str| -> Result<SocketAddr> {
-            match found.next() {
-                Some((key, address)) if key == name => Ok(address.parse()?),
-                _ => bail!("`{line}` does not say where {name} is"),
-            }
-        };
-        return Ok((address("http")?, address("mqtt")?));
+        let doors: HashMap<&str, &str> =
+            rest.split_whitespace().filter_map(|word| word.split_once('=')).collect();
+        return Ok(["http", "mqtt", "https", "mqtts"]
+            .map(|name| doors.get(name).and_then(|address| address.parse().ok())));
     }
 }

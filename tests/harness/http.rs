@@ -43,6 +43,15 @@ impl Client {
         Ok(body)
     }
 
+    /// Returns status and text of an address outside of the API, such as `/metrics`.
+    pub fn text(&self, path: &str) -> Result<(u16, String)> {
+        let root = self.base.trim_end_matches("/api/v1");
+        let bearer = format!("Bearer {}", self.token);
+        let request = self.agent.get(format!("{root}{path}")).header("Authorization", bearer);
+        let mut answer = request.call().with_context(|| format!("GET {path}"))?;
+        Ok((answer.status().as_u16(), answer.body_mut().read_to_string()?))
+    }
+
     /// Returns the status of a POST of JSON to `path`, and what it answers.
     pub fn post(&self, path: &str, body: &Value) -> Result<(u16, Value)> {
         let bearer = format!("Bearer {}", self.token);

@@ -9,7 +9,9 @@ mod gateway;
 mod http;
 mod image;
 mod ledger;
+mod openmetrics;
 mod process;
+mod simulation;
 mod works;
 
 pub use broker::Mosquitto;
@@ -18,5 +20,7 @@ pub use gateway::{Gateway, Settings};
 pub use http::Client;
 pub use image::{Image, ImageSettings, Qmp};
 pub use ledger::{Entry, Ledger, Verdict};
+pub use openmetrics::Metrics;
 pub use process::{binary, free_port, repository, run, wait_for};
+pub use simulation::Simulation;
 pub use works::Works;

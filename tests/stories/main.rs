@@ -2,12 +2,16 @@
 #![expect(clippy::disallowed_methods, reason = "a story runs on the wall clock")]
 #![expect(clippy::indexing_slicing, reason = "an absent key of JSON reads as null")]
 
+mod backup;
 mod commands;
 mod demonstration;
+mod full_disk;
 mod hostile;
 mod hot_house;
+mod operation;
 mod page;
 mod recorded;
+mod study;
 
 use std::{process::ExitCode, time::Instant};
 
@@ -16,11 +20,15 @@ use anyhow::Result;
 /// A story and its name, which is a claim.
 type Story = (&'static str, fn() -> Result<()>);
 
-const STORIES: [Story; 5] = [
+const STORIES: [Story; 9] = [
     ("commands_name_what_is_wrong_and_exit_by_its_kind", commands::tell),
     ("a_recording_is_history_and_stored_once", recorded::tell),
+    ("a_study_holds_what_its_raw_readings_say", study::tell),
     ("a_hot_bench_reaches_a_person_who_acknowledges_it", hot_house::tell),
     ("garbage_and_strangers_are_refused_and_the_flow_goes_on", hostile::tell),
+    ("a_gateway_is_watched_from_outside_and_tells_no_secret", operation::tell),
+    ("a_backup_under_load_is_restored_to_the_same_bytes", backup::tell),
+    ("a_full_disk_is_told_answered_and_loses_nothing", full_disk::tell),
     ("the_demonstration_raises_and_clears_one_alarm", demonstration::tell),
 ];
 

@@ -152,7 +152,8 @@ pub(crate) struct SimulateArgs {
     /// Credentials of the nodes to play, a line `SITE/NODE SECRET` each.
     #[arg(long, value_name = "FILE")]
     pub(crate) credentials: PathBuf,
-    /// How often each node samples, such as `5s`, `500ms` or `2m`.
+    /// How often each node samples, such as `5s`, `500ms` or `2m`; from 6s on CO2 too, whose chip
+    /// takes so long.
     #[arg(long, value_name = "SPAN", default_value = "5s", value_parser = interval)]
     pub(crate) interval: Duration,
     /// Folder of the nodes' flash, kept from one run to the next; without it a temporary one.

@@ -9,7 +9,7 @@ use registry::Registry;
 use tracing::error;
 use wire::Birth;
 
-use crate::credentials::Secret;
+use crate::{credentials::Secret, reserve::Reserve};
 
 /// The user name of the gateway's own session at its own broker. No node can have it: a node's holds
 /// a `/`.
@@ -43,6 +43,7 @@ impl Gatekeeper for Gate {
 /// Births and dead letters, kept by the registry.
 pub(crate) struct Desk {
     pub(crate) registry: Arc<Registry>,
+    pub(crate) reserve: Arc<Reserve>,
     pub(crate) clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
 }
 
@@ -79,6 +80,9 @@ impl Directory for Desk {
 
 impl DeadLetters for Desk {
     fn put(&self, letters: &[ingest::DeadLetter]) -> Result<(), PortError> {
+        if self.reserve.is_short() {
+            return Err("the disk is full, and what is left of it is for alarms and people".into());
+        }
         let letters: Vec<registry::DeadLetter> = letters
             .iter()
             .map(|letter| registry::DeadLetter {
