@@ -217,9 +217,10 @@ fn hosts(ip: IpAddr, names: &Names, extra: &[String]) -> Vec<String> {
     if !ip.is_unspecified() {
         return vec![shown(ip)];
     }
-    let named = names.dns().iter().filter(|name| {
-        extra.iter().any(|extra| extra.eq_ignore_ascii_case(name))
-    });
+    let named = names
+        .dns()
+        .iter()
+        .filter(|name| extra.iter().any(|extra| extra.eq_ignore_ascii_case(name)));
     let addresses = names
         .addresses()
         .iter()

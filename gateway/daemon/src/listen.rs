@@ -55,8 +55,9 @@ impl Listen {
             }
             bound => bound,
         };
-        let what =
-            format!("cannot listen for {what} on {address}; is it taken? choose another with {setting}");
+        let what = format!(
+            "cannot listen for {what} on {address}; is it taken? choose another with {setting}"
+        );
         bound.or_unavailable(what).map(Some)
     }
 }
