@@ -1,4 +1,5 @@
-//! The nursery in one consistent picture: sites, zones, nodes, profiles and the rules made of them.
+//! The nursery in one consistent picture: sites, zones, batches, nodes, profiles and the rules made of
+//! them. The leading batch of a zone chooses its stage.
 //!
 //! Built anew when a command or a person has changed the registry, and when a channel is heard for
 //! the first time.
@@ -9,9 +10,9 @@ use alarms::{ChannelId, Rules, ZoneChannel, rules_for};
 use anyhow::{Context, Result};
 use api::Nursery;
 use ingest::Outlets;
-use measure::{NodeKey, Slug};
-use nursery::{Profile, Source, Stage, Zone};
-use registry::{Registry, Topic};
+use measure::{NodeKey, Slug, Timestamp};
+use nursery::{Batch, Profile, Source, Stage, Zone, grows};
+use registry::{BatchState, Registry, Topic};
 use store::{SeriesId, Store};
 
 /// Builds pictures and knows whether the last one is still right.
@@ -78,24 +79,33 @@ impl Painter {
         }
         let sites = self.registry.sites()?;
         let zones = self.registry.zones()?;
+        let batches = self.registry.batches(BatchState::Open)?;
         let confirmed = self.registry.confirmed_limits()?;
         let rules = zones
             .iter()
             .filter_map(|zone| {
                 let site = sites.iter().find(|site| site.id == zone.site)?;
                 let channels = channels.get(&(&zone.site, &zone.id)).map_or(&[][..], Vec::as_slice);
-                Some(rules_for(site, zone, self.stage(zone), channels, &confirmed))
+                let grown = self.grown(zone, &batches);
+                Some(rules_for(site, &grown, self.stage(&grown), channels, &confirmed))
             })
             .collect();
         let rules = Rules::new(rules)?;
         let (profiles, sources) = (self.profiles.clone(), self.sources.clone());
         self.painted = Some(now);
-        Ok(Some(Nursery { sites, zones, nodes, profiles, sources, confirmed, rules }))
+        Ok(Some(Nursery { sites, zones, batches, nodes, profiles, sources, confirmed, rules }))
     }
 
     fn intervals(&self) -> BTreeMap<NodeKey, u32> {
         let nodes = self.outlets.nodes.borrow();
         nodes.iter().map(|(key, state)| (key.clone(), state.birth.interval_ms)).collect()
+    }
+
+    /// Returns a zone with what grows in it now: nothing of a batch lies in the future.
+    fn grown(&self, zone: &Zone, batches: &[Batch]) -> Zone {
+        let own = zone.growing.as_ref();
+        let growing = grows(zone, own, batches, &self.profiles, Timestamp::MAX);
+        Zone { growing, ..zone.clone() }
     }
 
     fn stage(&self, zone: &Zone) -> Option<&Stage> {

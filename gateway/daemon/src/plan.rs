@@ -1,4 +1,5 @@
-//! The plan that `miaopu apply` reads: sites, zones and node placements in one TOML file.
+//! The plan that `miaopu apply` reads: sites, zones, node placements, accessions and batches in one
+//! TOML file.
 //!
 //! ```toml
 //! [[site]]
@@ -27,7 +28,28 @@
 //! site = "jinfo"
 //! node = "bench-1"
 //! zone = "house-1"
+//!
+//! [[germplasm]]
+//! file = "accessions.csv"                     # MCPD v2.1, beside the plan
+//! faulty = "refuse"                           # or "skip": all but the faulty rows
+//!
+//! [[batch]]
+//! site = "jinfo"
+//! id = "tea-1"
+//! label = "大树茶扦插 1"                      # the id where absent
+//! accession = "CHN001:NC-0003"                # plants may be missing too
+//! crop = "tea"
+//! method = "cutting"
+//! zone = "house-1"
+//! position = "bench-3"                        # of the channels there; may be missing
+//! plants = 3600
+//! started = 2026-10-01T08:00:00+08:00
+//! stages = [{ stage = "1-root" }, { stage = "2-grow-on", from = 2026-11-20T08:00:00+08:00 }]
+//! moves = [{ zone = "house-1", position = "bench-4", from = 2026-11-20T09:00:00+08:00 }]
+//! closed = { at = 2026-11-22T16:00:00+08:00, reason = "dispatched" }
 //! ```
+
+mod stock;
 
 use std::collections::BTreeSet;
 
@@ -57,9 +79,17 @@ pub(crate) struct Existing {
     pub(crate) sites: BTreeSet<Slug>,
     /// Known zones, by site.
     pub(crate) zones: BTreeSet<(Slug, Slug)>,
+    /// Known accessions, as `INSTCODE:ACCENUMB`.
+    pub(crate) accessions: BTreeSet<String>,
 }
 
-/// Reads and checks a plan.
+/// Reads a file beside the plan, or says why it can't be.
+pub(crate) type Read<'a> = &'a dyn Fn(&str) -> Result<Vec<u8>, String>;
+
+/// The tables that a plan may have.
+const TABLES: [&str; 5] = ["site", "zone", "node", "germplasm", "batch"];
+
+/// Reads and checks a plan, with the files of accessions that it names.
 ///
 /// # Errors
 /// Every fault that it has, each with the table it stands in.
@@ -67,13 +97,14 @@ pub(crate) fn parse(
     text: &str,
     profiles: &[Profile],
     existing: &Existing,
+    read: Read<'_>,
 ) -> Result<Plan, Vec<Fault>> {
     let table: Table = toml::from_str(text).map_err(|error: toml::de::Error| {
         vec![Fault { key: String::new(), message: format!("not TOML: {error}").trim().to_owned() }]
     })?;
     let mut faults = Vec::new();
-    for key in table.keys().filter(|key| !["site", "zone", "node"].contains(&key.as_str())) {
-        let message = "unknown table; known are [[site]], [[zone]] and [[node]]".to_owned();
+    for key in table.keys().filter(|key| !TABLES.contains(&key.as_str())) {
+        let message = format!("unknown table; known are [[{}]]", TABLES.join("]], [["));
         faults.push(Fault { key: key.clone(), message });
     }
     let sites: Vec<(String, Site)> = tables(&table, "site", &mut faults);
@@ -105,6 +136,12 @@ pub(crate) fn parse(
             format!("there is no zone `{}` at site `{}`; add it as [[zone]]", node.zone, node.site)
         });
     }
+    let germplasm = stock::germplasm(&table, read, &mut faults);
+    let mut accessions = existing.accessions.clone();
+    let rows = germplasm.iter().flat_map(|(sheet, _)| &sheet.rows);
+    accessions.extend(rows.map(|row| row.passport.key()));
+    let ground = stock::Ground { profiles, zones: &known_zones, accessions: &accessions };
+    let batches = stock::batches(&table, &ground, &mut faults);
     if !faults.is_empty() {
         return Err(faults);
     }
@@ -116,6 +153,8 @@ pub(crate) fn parse(
         sites: sites.into_iter().map(|(_, site)| site).collect(),
         zones: zones.into_iter().map(|(_, zone)| zone).collect(),
         placements: nodes.into_iter().map(|(_, node)| place(node)).collect(),
+        germplasm,
+        batches,
     })
 }
 
@@ -136,7 +175,8 @@ fn tables<T: for<'de> Deserialize<'de>>(
     };
     let mut found = Vec::new();
     for (index, value) in listed.iter().enumerate() {
-        let id = value.get("id").or_else(|| value.get("node")).and_then(Value::as_str);
+        let id = ["id", "node", "file"].into_iter().find_map(|key| value.get(key));
+        let id = id.and_then(Value::as_str);
         let key = match id {
             Some(id) => format!("{name} `{id}`"),
             None => format!("{name} number {}", index + 1),
@@ -157,15 +197,25 @@ fn check_zone(faults: &mut Vec<Fault>, key: &str, zone: &Zone, profiles: &[Profi
         faults.push(Fault { key: key.to_owned(), message: error.to_string() });
     }
     let Some(growing) = &zone.growing else { return };
+    check_stage(faults, key, profiles, (&growing.crop, &growing.method, &growing.stage));
+}
+
+/// Checks that a profile has the crop, the method and the stage; names those that there are.
+fn check_stage(
+    faults: &mut Vec<Fault>,
+    key: &str,
+    profiles: &[Profile],
+    (crop, method, stage): (&Slug, &Slug, &Slug),
+) {
     let list =
         |names: Vec<&Slug>| names.into_iter().map(Slug::as_str).collect::<Vec<_>>().join(", ");
-    let Some(profile) = profiles.iter().find(|profile| profile.crop == growing.crop) else {
+    let Some(profile) = profiles.iter().find(|profile| profile.crop == *crop) else {
         let known = list(profiles.iter().map(|profile| &profile.crop).collect());
-        let message = format!("there is no crop `{}`; known are {known}", growing.crop);
+        let message = format!("there is no crop `{crop}`; known are {known}");
         faults.push(Fault { key: key.to_owned(), message });
         return;
     };
-    if profile.stage(&growing.method, &growing.stage).is_some() {
+    if profile.stage(method, stage).is_some() {
         return;
     }
     let known: Vec<String> = profile
@@ -179,10 +229,7 @@ fn check_zone(faults: &mut Vec<Fault>, key: &str, zone: &Zone, profiles: &[Profi
     faults.push(Fault {
         key: key.to_owned(),
         message: format!(
-            "the crop `{}` has no stage `{}` by method `{}`; known are {}",
-            growing.crop,
-            growing.stage,
-            growing.method,
+            "the crop `{crop}` has no stage `{stage}` by method `{method}`; known are {}",
             known.join("; ")
         ),
     });
@@ -215,9 +262,14 @@ node = "bench-1"
 zone = "house-1"
 "#;
 
+    fn nothing(name: &str) -> Result<Vec<u8>, String> {
+        Err(format!("there is no `{name}`"))
+    }
+
     #[track_caller]
     fn check_faults(text: &str, expect: &[(&str, &str)]) {
-        let faults = parse(text, &[], &Existing::default()).expect_err("the plan is faulty");
+        let faults =
+            parse(text, &[], &Existing::default(), &nothing).expect_err("the plan is faulty");
         assert_eq!(faults.len(), expect.len(), "{faults:?}");
         for (fault, (key, words)) in faults.iter().zip(expect) {
             assert!(fault.key == *key && fault.message.contains(words), "{fault}");
@@ -226,7 +278,7 @@ zone = "house-1"
 
     #[test]
     fn a_plan_names_sites_zones_and_nodes() {
-        let plan = parse(PLAN, &[], &Existing::default()).unwrap();
+        let plan = parse(PLAN, &[], &Existing::default(), &nothing).unwrap();
         assert_eq!((plan.sites.len(), plan.zones.len(), plan.placements.len()), (1, 1, 1));
     }
 
@@ -263,7 +315,8 @@ zone = "house-1"
         let existing = Existing {
             sites: BTreeSet::from([slug("a")]),
             zones: BTreeSet::from([(slug("a"), slug("z"))]),
+            ..Existing::default()
         };
-        assert_eq!(parse(only_node, &[], &existing).unwrap().placements.len(), 1);
+        assert_eq!(parse(only_node, &[], &existing, &nothing).unwrap().placements.len(), 1);
     }
 }

@@ -1,5 +1,5 @@
 //! What is promised of reading and writing accessions: every fault by row and field, nothing lost.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on stops")]
 
 use std::path::Path;
 
