@@ -302,7 +302,7 @@ const toAll = (event) => {
   }
 };
 setInterval(() => toAll(() => ({ type: 'clock', now_ms: now() })), 5_000).unref();
-setInterval(() => toAll(() => ({ type: 'samples', channels: channels.map(channelJson) })), 1_000).unref();
+setInterval(() => toAll(() => ({ type: 'samples', channels: scenarioNow === 'empty' ? (here.made?.channels ?? []) : channels.map(channelJson) })), 1_000).unref();
 
 const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' };

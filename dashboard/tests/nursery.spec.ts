@@ -211,6 +211,8 @@ test('the first hour leads from nothing to a reading, and is taken up where it w
   await expect(page.locator('[name=stage]')).toHaveValue('seedling');
   await page.getByRole('button', { name: 'Save the house' }).click();
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('Add a node');
+  await page.goto('/');
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Add a node');
   await page.getByRole('button', { name: 'Add it and get its secret' }).click();
   await expect(page.getByText('The secret is shown this once')).toBeVisible();
   await expect(page.getByRole('group', { name: 'Secret', exact: true })).toHaveText('q7Hn2vYxW9sKd4TfLm8RbZ3c');
@@ -229,6 +231,8 @@ test('the first hour leads from nothing to a reading, and is taken up where it w
 
 test('who may not make a nursery is told whom to ask', async ({ context, page }) => {
   await enter(context, 'empty', 'viewer');
+  await page.goto('/');
+  await expect(page.getByText('A grower or admin who signs in')).toBeVisible();
   await page.goto('/start');
   await expect(page.getByText('are made by growers and admins')).toBeVisible();
   await enter(context, 'calm', 'technician');

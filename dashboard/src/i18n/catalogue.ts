@@ -47,7 +47,7 @@ export const zh = {
   'overview.waiting': '{n} 条报警未确认',
   'overview.none.waiting': '报警均已确认',
   'overview.empty': '还没有苗房',
-  'overview.empty.todo': '把站点、苗房、作物和阶段写进一个 TOML 文件，用下面的命令导入；导入后这里会立即出现。',
+  'overview.empty.todo': '种植员或管理员登录后会一步步建立第一座苗房，请找他们。也可以把站点、苗房、作物和阶段写进一个 TOML 文件，用下面的命令导入。',
   'overview.houses': '苗房，最需要查看的在前',
 
   'tile.well': '在适宜范围内',
@@ -413,7 +413,7 @@ export const en: Record<Key, string> = {
   'overview.none.waiting': 'all alarms acknowledged',
   'overview.empty': 'No houses yet',
   'overview.empty.todo':
-    'Write sites, houses, crops and stages into one TOML file and load it with this command; they appear here at once.',
+    'A grower or admin who signs in is led to the first house; ask one of them. Or write sites, houses, crops and stages into one TOML file and load it with this command.',
   'overview.houses': 'Houses, the ones that need a look first',
 
   'tile.well': 'Within the target band',

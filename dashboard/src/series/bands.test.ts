@@ -6,8 +6,8 @@ import { bandAt, bandPieces, limitPieces, standing } from './bands';
 function band(low: number | null, high: number | null, limits: Band['limits'] = []): Band {
   return { target_low: low, target_high: high, limits, target_class: null, sources: [], note: null };
 }
-const frost = { side: 'low', severity: 'critical', limit: 2, wakes: true, class: 'A' } as const;
-const cold = { side: 'low', severity: 'high', limit: 8, wakes: true, class: 'B' } as const;
+const frost = { side: 'low', severity: 'critical', limit: 2, wakes: true, class: 'A', needs_confirmation: false, confirmed_by: null } as const;
+const cold = { side: 'low', severity: 'high', limit: 8, wakes: true, class: 'B', needs_confirmation: false, confirmed_by: null } as const;
 
 describe('a band through time', () => {
   const day = band(20, 28);
