@@ -425,3 +425,29 @@ fn the_dashboard_is_served_at_every_address_but_the_api_s() {
         world.begin("GET", "/api/v1/openapi.json", Ask { headers: &headers, ..Ask::default() });
     assert_eq!(packed.headers().get("content-encoding").unwrap(), "gzip");
 }
+
+#[test]
+fn metrics_are_for_who_may_read_and_name_routes_by_their_template() {
+    let world = World::start();
+    assert_eq!(world.ask("GET", "/metrics", Ask::default()).status, 401);
+    let wrong = Ask { token: Some("wrong"), ..Ask::default() };
+    assert_eq!(world.ask("GET", "/metrics", wrong).status, 401);
+    let token = world.token(Role::Viewer);
+    for id in 1..=3 {
+        assert_eq!(world.get(&token, &format!("/api/v1/alarms/{id}")).status, 404);
+    }
+    assert_eq!(world.get(&token, "/some/page").status, 200);
+    let answer = world.get(&token, "/metrics");
+    assert_eq!(answer.status, 200);
+    assert!(answer.header("content-type").starts_with("application/openmetrics-text"));
+    let counts = |line: &str| answer.body.lines().any(|found| found == line);
+    let requests = "miaopu_http_requests_total{method=\"GET\",route=";
+    assert!(
+        counts(&format!("{requests}\"/api/v1/alarms/{{id}}\",status=\"404\"}} 3")),
+        "{}",
+        answer.body
+    );
+    assert!(counts(&format!("{requests}\"(page)\",status=\"200\"}} 1")), "{}", answer.body);
+    assert!(answer.body.ends_with("# EOF\n"));
+    assert!(!answer.body.contains(&token) && !answer.body.contains("some"));
+}
