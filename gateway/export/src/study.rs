@@ -10,6 +10,7 @@
 
 mod definitions;
 mod dictionary;
+mod estimate;
 mod series;
 mod shelf;
 mod tables;
@@ -25,6 +26,7 @@ use store::{SeriesId, SeriesKey, Store};
 use crate::{Digest, Error};
 
 pub use definitions::{FILES, FileWords};
+pub use estimate::Estimate;
 pub use shelf::{Folder, Shelf, Zip};
 
 /// The most batches of one study; with more it is refused.
@@ -111,7 +113,7 @@ impl Study {
         let mut all = Vec::new();
         for batch in self.batches() {
             let profile = self.profile(batch);
-            let found = self.with_house(store, &batch.site, |house| {
+            let found = self.at_site(store, &batch.site, |house| {
                 lived(house, batch, profile, self.span).map_err(Error::from)
             })?;
             all.push((batch.site.clone(), batch.id.clone(), found.unwrap_or_default()));
@@ -142,8 +144,11 @@ impl Study {
         batches.flat_map(|batch| stays(batch, self.span)).map(|it| Stay::from(&it)).collect()
     }
 
-    /// Asks something of a site; `None` where nobody knows the site.
-    fn with_house<T>(
+    /// Asks something of a site as the join sees it; `None` where nobody knows the site.
+    ///
+    /// # Errors
+    /// Those of `ask`.
+    pub fn at_site<T>(
         &self,
         store: &dyn Store,
         site: &Slug,

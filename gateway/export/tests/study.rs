@@ -9,7 +9,7 @@ use export::study::{FILES, Folder, Progress, Study, Zip, write};
 use exposure::{Light, Span};
 use germplasm::{Field, Passport};
 use measure::{Slug, Timestamp};
-use nursery::{Batch, NodePlaced, PlacedFrom, StageFrom, TimeZone};
+use nursery::{Batch, NodePlaced, PlacedFrom, StageFrom};
 use store::Store as _;
 use store::embedded::{Engine, Options};
 use store::load::{Load, fill};
@@ -138,6 +138,8 @@ fn a_folder_and_a_zip_hold_the_same_bytes_and_so_they_do_the_next_time() {
     // Seven channels, but not the supply voltage nor the measured deficit: six, a minute each for 39 h
     // and a quarter of an hour before.
     assert_eq!((summary.channels, summary.readings), (6, 6 * (39 * 60 + 15)));
+    let estimate = study.estimate(&world.engine).unwrap();
+    assert_eq!((estimate.channels, estimate.readings), (summary.channels, summary.readings));
     let mut check = Command::new("sha256sum")
         .args(["--check", "--strict", "--quiet", "SHA256SUMS"])
         .current_dir(&folder)

@@ -57,6 +57,12 @@ pub(super) fn dictionary(
         "sites": sites(study),
         "zones": zones(study, written),
         "node_placements": placements(study, written),
+        "channels": written.channels.iter().map(|key| json!({
+            "site": key.node.site.as_str(),
+            "node": key.node.node.as_str(),
+            "position": key.position.as_str(),
+            "quantity": key.quantity.name(),
+        })).collect::<Vec<_>>(),
         "stages": stages.values().map(|(_, json)| json).collect::<Vec<_>>(),
         "sources": sources(study, &stages),
         "series": written.series.iter().map(|series| json!({

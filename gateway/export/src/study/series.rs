@@ -24,6 +24,8 @@ pub(super) struct Written {
     pub(super) series: Vec<SeriesSummary>,
     /// The zones whose readings it holds.
     pub(super) zones: BTreeSet<(Slug, Slug)>,
+    /// The channels that count at some time, with readings or without.
+    pub(super) channels: BTreeSet<SeriesKey>,
     /// The nodes that take part, with readings or without.
     pub(super) nodes: BTreeSet<NodeKey>,
     /// The first and the last sequence of each flash.
@@ -40,7 +42,7 @@ pub(super) fn write(
     let sites: BTreeSet<&Slug> = study.batches.iter().map(|batch| &batch.site).collect();
     for site in sites {
         let stays = study.stays(site);
-        let taken = study.with_house(store, site, |house| Ok(taken_spans(house, &stays)))?;
+        let taken = study.at_site(store, site, |house| Ok(taken_spans(house, &stays)))?;
         for span in taken.unwrap_or_default() {
             let key = study.series.iter().find(|(id, _)| *id == span.series);
             spans.extend(key.map(|(_, key)| (key, span)));
@@ -71,6 +73,7 @@ fn span_of(
 ) -> Result<(), Error> {
     let mut row = Row::new(key, Some(&span.zone));
     let mut failed = None;
+    written.channels.insert(key.clone());
     written.nodes.insert(key.node.clone());
     written.zones.insert((key.node.site.clone(), span.zone.clone()));
     let visit = &mut |sample: &Sample| {
