@@ -13,7 +13,7 @@ pub const ROWS_MAX: usize = 100_000;
 /// The most columns of a file; a file with more is refused.
 pub const COLUMNS_MAX: usize = 256;
 /// The most faults, and the most hints, that are told; what is more is only counted.
-pub const FAULTS_MAX: usize = 10_000;
+pub const FAULTS_MAX: usize = 50_000;
 /// How many characters of a value a fault shows.
 pub const VALUE_CHARS_MAX: usize = 100;
 
