@@ -163,6 +163,34 @@ impl Registry {
             Ok(notes)
         })
     }
+
+    /// Returns the notes about a site that were written in `[from, to)`, the oldest first, at most
+    /// [`NOTES_PAGE_MAX`].
+    ///
+    /// # Errors
+    /// Where the file can't be read.
+    pub fn notes_between(
+        &self,
+        site: &Slug,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Note>, Error> {
+        self.read(|db| {
+            let sql = format!(
+                "SELECT {COLUMNS} FROM note WHERE site = ?1 AND at_us >= ?2 AND at_us < ?3
+                 ORDER BY number LIMIT ?4"
+            );
+            let mut query = db.prepare_cached(&sql)?;
+            let span = (from.micros(), to.micros());
+            let asked = params![site.as_str(), span.0, span.1, NOTES_PAGE_MAX as i64];
+            let mut rows = query.query(asked)?;
+            let mut notes = Vec::new();
+            while let Some(row) = rows.next()? {
+                notes.push(read(row)?);
+            }
+            Ok(notes)
+        })
+    }
 }
 
 fn with(note: &NewNote) -> Note {
