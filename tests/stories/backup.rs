@@ -6,7 +6,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use anyhow::{Context, Result, ensure};
@@ -137,10 +137,8 @@ fn killed_half_way(data: &Path, folder: &Path) -> Result<()> {
         let to = folder.join(format!("killed/{kill}"));
         let mut child = backup(data, &to)?.stderr(Stdio::null()).spawn()?;
         let partial = folder.join(format!("killed/{kill}.partial"));
-        wait_for("the backup to begin", Duration::from_secs(20), || {
-            Ok((partial.join("registry.sqlite").exists() || to.exists()).then_some(()))
-        })?;
-        std::thread::sleep(Duration::from_millis(kill * 7));
+        begins(&partial, &to)?;
+        std::thread::sleep(Duration::from_micros(kill * 1_500));
         child.kill()?;
         child.wait()?;
         if to.exists() {
@@ -164,6 +162,17 @@ fn killed_half_way(data: &Path, folder: &Path) -> Result<()> {
     }
     println!("  {half_way} of {KILLS} backups were killed half way");
     ensure!(half_way > 0, "no backup was killed half way");
+    Ok(())
+}
+
+/// Waits until a backup has written its first file; looks more often than others do, because a small
+/// backup is soon done.
+fn begins(partial: &Path, whole: &Path) -> Result<()> {
+    let began = Instant::now();
+    while !partial.join("registry.sqlite").exists() && !whole.exists() {
+        ensure!(began.elapsed() < Duration::from_secs(20), "a backup does not begin");
+        std::thread::sleep(Duration::from_micros(200));
+    }
     Ok(())
 }
 
