@@ -2,6 +2,7 @@
 //! firmware and a simulated house around it.
 
 use std::{
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -134,8 +135,9 @@ struct TemporaryFolder(PathBuf);
 impl TemporaryFolder {
     fn make() -> Result<Self, Failure> {
         let path = std::env::temp_dir().join(format!("miaopu-nodes-{}", std::process::id()));
-        disk::make_private_folder(&path)
-            .or_unavailable(format!("cannot make `{}`", path.display()))?;
+        // It must not be there: what somebody else prepared is not to be trusted.
+        let made = std::fs::DirBuilder::new().mode(0o700).create(&path);
+        made.or_unavailable(format!("cannot make `{}`; name one with --flash", path.display()))?;
         Ok(Self(path))
     }
 }
