@@ -292,3 +292,23 @@ fn commands(study: &Study, url: &str, (from, to): (&str, &str)) -> types::StudyC
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(host: &str, tls: bool, expect: &str) {
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, host.parse().unwrap());
+        assert_eq!(base(OverTls(tls), &headers), expect);
+    }
+
+    #[test]
+    fn a_host_that_a_shell_would_run_is_left_out_of_command_lines() {
+        check("192.168.1.20:8443", true, "https://192.168.1.20:8443");
+        check("[::1]:8080", false, "http://[::1]:8080");
+        check("x'; rm -rf ~; '", false, "http://GATEWAY");
+        check("$(id)", true, "https://GATEWAY");
+    }
+}

@@ -7,6 +7,7 @@ mod founded;
 mod https;
 mod nights;
 mod raised;
+mod studied;
 mod world;
 
 use measure::Quantity;

@@ -220,6 +220,11 @@ impl World {
         secret.unwrap().reveal().to_owned()
     }
 
+    /// Returns the crop profiles, as the program carries them.
+    pub(crate) fn profiles(&self) -> Vec<Profile> {
+        plan().2
+    }
+
     pub(crate) fn pass_ms(&self, ms: i64) {
         self.now_us.fetch_add(ms * 1_000, Ordering::SeqCst);
     }
