@@ -217,6 +217,8 @@ test('the first hour leads from nothing to a reading, and is taken up where it w
   await expect(page.getByText('The secret is shown this once')).toBeVisible();
   await expect(page.getByRole('group', { name: 'Secret', exact: true })).toHaveText('q7Hn2vYxW9sKd4TfLm8RbZ3c');
   await expect(page.getByText('miaopu node simulate')).toBeVisible();
+  await page.setViewportSize({ width: 390, height: 844 });
+  await expectNoSideways(page);
   await expectAccessible(page);
   await page.getByRole('button', { name: 'Next: wait for its first reading' }).click();
   await expect(page.getByText('The first reading is here')).toBeVisible({ timeout: 10_000 });
