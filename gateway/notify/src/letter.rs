@@ -115,8 +115,8 @@ impl Tale<'_> {
             return String::new();
         }
         let quantity = self.episode.quantity;
-        let value = self.value().map(|value| number(value, quantity));
-        let limit = self.episode.limit.map(|limit| number(limit, quantity));
+        let value = self.value().map(|value| number(value, self.episode.limit, quantity));
+        let limit = self.episode.limit.map(|limit| number(limit, None, quantity));
         let sign = match (self.is_over(), self.episode.side) {
             (true, _) => "←",
             (false, Some(Side::Low)) => "<",
@@ -213,8 +213,8 @@ impl Tale<'_> {
         let (quantity, unit) = (self.episode.quantity, unit_shown(self.episode.quantity));
         let fault = self.transition.fault.map(|fault| fault.name());
         let value = self.value().filter(|_| self.episode.kind == RuleKind::Limit);
-        let value = value.map(|value| number(value, quantity));
-        let limit = self.episode.limit.map(|limit| number(limit, quantity));
+        let value = value.map(|value| number(value, self.episode.limit, quantity));
+        let limit = self.episode.limit.map(|limit| number(limit, None, quantity));
         Some(match (language, value, limit, fault) {
             (Language::Zh, Some(value), Some(limit), _) => {
                 format!("数值:{value} {unit}(限值 {limit} {unit})")
@@ -247,8 +247,9 @@ impl Tale<'_> {
         let over = zone.written(self.episode.returned.unwrap_or(self.transition.at));
         let quantity = self.episode.quantity;
         let peak = self.episode.peak.filter(|_| self.episode.kind == RuleKind::Limit);
-        let peak =
-            peak.map(|peak| format!("{} {}", number(peak.value, quantity), unit_shown(quantity)));
+        let peak = peak.map(|peak| {
+            format!("{} {}", number(peak.value, self.episode.limit, quantity), unit_shown(quantity))
+        });
         Some(match (language, peak) {
             (Language::Zh, Some(peak)) => format!("恢复:{over};其间最甚 {peak}"),
             (Language::En, Some(peak)) => format!("Over: {over}; at its worst {peak}"),

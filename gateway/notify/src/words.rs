@@ -69,17 +69,23 @@ pub(crate) const fn severity_name(severity: Severity) -> Words {
     }
 }
 
-/// Writes a value with as many decimals as its sensor gives, but no trailing zeros beyond the first.
-pub(crate) fn number(value: Scaled, quantity: Quantity) -> String {
+/// Writes a value with as many decimals as are worth reading; where that would look like `beside`,
+/// which it is not, with all of them.
+pub(crate) fn number(value: Scaled, beside: Option<Scaled>, quantity: Quantity) -> String {
     let decimals = usize::from(quantity.decimals());
-    let text = format!("{:.decimals$}", value.to_f64(quantity));
-    match text.split_once('.') {
-        Some((whole, part)) => {
-            let part = part.trim_end_matches('0');
-            format!("{whole}.{}", if part.is_empty() { "0" } else { part })
-        }
-        None => text,
-    }
+    let shown = decimals.min(match quantity {
+        Quantity::Co2 | Quantity::Illuminance | Quantity::Ppfd => 0,
+        Quantity::AirTemperature
+        | Quantity::RelativeHumidity
+        | Quantity::SubstrateTemperature
+        | Quantity::SubstrateMoisture
+        | Quantity::WaterTemperature => 1,
+        _ => 2,
+    });
+    let write = |value: Scaled, decimals: usize| format!("{:.decimals$}", value.to_f64(quantity));
+    let short = write(value, shown);
+    let is_alike = beside.is_some_and(|it| it != value && write(it, shown) == short);
+    if is_alike { write(value, decimals) } else { short }
 }
 
 #[cfg(test)]
@@ -96,9 +102,12 @@ mod tests {
 
     #[test]
     fn numbers_are_as_short_as_they_can_be() {
-        assert_eq!(number(Scaled(38_200), Quantity::AirTemperature), "38.2");
-        assert_eq!(number(Scaled(35_000), Quantity::AirTemperature), "35.0");
-        assert_eq!(number(Scaled(-250), Quantity::AirTemperature), "-0.25");
-        assert_eq!(number(Scaled(1_200), Quantity::Co2), "1200");
+        let write = |value, beside: Option<i32>| {
+            number(Scaled(value), beside.map(Scaled), Quantity::AirTemperature)
+        };
+        assert_eq!(write(38_213, Some(35_000)), "38.2");
+        assert_eq!(write(35_000, None), "35.0");
+        assert_eq!(write(35_004, Some(35_000)), "35.004", "beyond the limit, and seen to be");
+        assert_eq!(number(Scaled(1_200), None, Quantity::Co2), "1200");
     }
 }

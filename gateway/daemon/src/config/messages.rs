@@ -131,7 +131,7 @@ impl Reader<'_> {
 
     fn from(&mut self) -> Option<EmailAddress> {
         let key = "notify.email.from";
-        let Some(text) = self.required(key) else { return None };
+        let text = self.required(key)?;
         match EmailAddress::new(&text) {
             Ok(address) => Some(address),
             Err(error) => {
