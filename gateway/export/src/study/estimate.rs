@@ -10,7 +10,7 @@ use crate::Error;
 use crate::study::Study;
 
 /// What a reading takes in a ZIP, in bytes, as measured on a simulated nursery.
-const PACKED_BYTES_A_READING: u64 = 13;
+const PACKED_BYTES_A_READING: u64 = 9;
 /// What the other files take in a ZIP, in bytes, about.
 const PACKED_BYTES_OF_THE_REST: u64 = 16_384;
 
