@@ -100,7 +100,8 @@ struct Bar {
 
 impl Bar {
     fn new() -> anyhow::Result<Self> {
-        let style = ProgressStyle::with_template("{bar:40} {pos}/{len}, {msg} readings, {eta} left")?;
+        let style =
+            ProgressStyle::with_template("{bar:40} {pos}/{len}, {msg} readings, {eta} left")?;
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         Ok(Self { bar: bar.with_style(style), begun: Stopwatch::start() })
     }
