@@ -5,7 +5,13 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 
+import type { Overview } from '../src/api/types';
+
 const READY_PATIENCE_MS = 60_000;
+const LIVE_PATIENCE_MS = 90_000;
+/** A reading younger than this, on the gateway's clock, is a live one. */
+const FRESH_MS = 5 * 60_000;
+const HOUSES = 5;
 
 /** The program under test: MIAOPU_BINARY, or the release build. */
 export const BINARY = resolve(process.env['MIAOPU_BINARY'] ?? join(import.meta.dirname, '../../target/release/miaopu'));
@@ -25,6 +31,8 @@ export interface Started {
   addUser(name: string, role: string, ...more: string[]): string;
   /** Asks the interface as an admin's program. */
   ask<T>(path: string, body?: unknown): Promise<T>;
+  /** Waits until the week of history is in and every house of the demonstration is live. */
+  live(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -48,6 +56,17 @@ export async function startDemo(folder: string, ...words: string[]): Promise<Sta
   const run = (...command: string[]): string => execFileSync(BINARY, command, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
   const token = run('token', 'new', '--data', data, '--name', 'story', '--role', 'admin').trim();
   const url = `http://${at('http')}`;
+  const ask = async <T>(path: string, body?: unknown): Promise<T> => {
+    const headers: Record<string, string> = { authorization: `Bearer ${token}` };
+    if (body !== undefined) headers['content-type'] = 'application/json';
+    const answer = await fetch(`${url}/api/v1${path}`, {
+      headers,
+      ...(body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }),
+    });
+    const text = await answer.text();
+    if (!answer.ok) throw new Error(`${path}: ${answer.status} ${text}`);
+    return (text === '' ? undefined : JSON.parse(text)) as T;
+  };
   return {
     folder,
     data,
@@ -59,16 +78,16 @@ export async function startDemo(folder: string, ...words: string[]): Promise<Sta
       const lines = run('user', 'add', '--data', data, '--name', name, '--role', role, ...more).trim().split('\n');
       return lines.at(-1)?.split(/\s+/).at(-1) ?? '';
     },
-    ask: async <T>(path: string, body?: unknown): Promise<T> => {
-      const headers: Record<string, string> = { authorization: `Bearer ${token}` };
-      if (body !== undefined) headers['content-type'] = 'application/json';
-      const answer = await fetch(`${url}/api/v1${path}`, {
-        headers,
-        ...(body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }),
-      });
-      const text = await answer.text();
-      if (!answer.ok) throw new Error(`${path}: ${answer.status} ${text}`);
-      return (text === '' ? undefined : JSON.parse(text)) as T;
+    ask,
+    live: async () => {
+      const until = Date.now() + LIVE_PATIENCE_MS;
+      for (;;) {
+        const { now_ms, zones } = await ask<Overview>('/overview');
+        const fresh = zones.filter(({ newest_ms }) => newest_ms !== null && now_ms - newest_ms < FRESH_MS);
+        if (fresh.length === HOUSES) return;
+        if (Date.now() > until) throw new Error(`only ${fresh.length} houses are live`);
+        await new Promise((done) => setTimeout(done, 250));
+      }
     },
     stop: () => ended(child, folder),
   };

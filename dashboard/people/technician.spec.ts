@@ -15,14 +15,15 @@ import { wordsOf } from './words';
 const ADDRESS = 'night@nursery.example';
 /** The demonstration's clock runs 60 times as fast: the valve fails after 5 s, and 10 s later it is an alarm. */
 const MAIL_PATIENCE_MS = 90_000;
+const MIST_FAILS = 'house=2,kind=mist-valve,after=5m';
 
 async function demoWithMail(folder: string, mailbox: Mailbox): Promise<Started> {
   const config = join(folder, 'notify.toml');
   writeFileSync(
     config,
-    `[notify.email]\nserver = "127.0.0.1:${mailbox.port}"\nsecurity = "plain"\nfrom = "Miaopu <miaopu@nursery.example>"\n`,
+    `[notify.email]\nserver = "127.0.0.1:${mailbox.port}"\nsecurity = "plain"\nfrom = "miaopu@nursery.example"\n`,
   );
-  return startDemo(folder, '--config', config, '--speed', '60', '--seed', '1');
+  return startDemo(folder, '--config', config, '--speed', '60', '--fault', MIST_FAILS);
 }
 
 /** The shipped limit rests on a weak source: it wakes nobody until somebody of this nursery confirms it. */
@@ -36,8 +37,9 @@ const confirmMistLimit = (gateway: Started): Promise<void> =>
     reason: 'Cuttings wilted below it last spring 去年春天低于此值插穗萎蔫',
   });
 
-const theAlarm = async (gateway: Started): Promise<Alarm | undefined> =>
-  (await gateway.ask<Alarms>('/alarms?state=open')).alarms.find((alarm) => alarm.kind === 'limit' && alarm.wakes && !alarm.history);
+/** The alarms that wake: the house has two humidity probes, and each tells its own. */
+const waking = async (gateway: Started): Promise<Alarm[]> =>
+  (await gateway.ask<Alarms>('/alarms?state=open')).alarms.filter((alarm) => alarm.kind === 'limit' && alarm.wakes && !alarm.history);
 
 test('two taps from the message to acknowledged', async ({ page }, info) => {
   const say = wordsOf(info);
@@ -46,23 +48,25 @@ test('two taps from the message to acknowledged', async ({ page }, info) => {
   const gateway = await demoWithMail(folder, mailbox);
   try {
     const password = gateway.addUser('wang', 'technician', '--email', ADDRESS, '--language', info.project.name.startsWith('zh') ? 'zh' : 'en');
+    await gateway.live();
     await confirmMistLimit(gateway);
 
     const mail = await mailbox.find(ADDRESS, (text) => text.includes('/answer#'), MAIL_PATIENCE_MS);
     const text = `${mail.subject ?? ''}\n${mail.text ?? ''}`;
     for (const part of ['蓝莓', 'Blueberry', '%', '75']) expect(text).toContain(part);
-    const link = /https?:\/\/\S+\/answer#\S+/u.exec(text)?.[0] ?? '';
+    const link = /https:\/\/\S+\/answer#\S+/u.exec(text)?.[0] ?? '';
     expect(link).not.toBe('');
 
     // A mail program that looks at the link in advance changes nothing.
-    for (const method of ['GET', 'HEAD']) await page.request.fetch(link.replace(/#.*/u, ''), { method });
-    expect((await theAlarm(gateway))?.acknowledged_by).toBeNull();
+    const local = link.replace(/^https:\/\/[^/]+/u, gateway.url);
+    for (const method of ['GET', 'HEAD']) await page.request.fetch(local.replace(/#.*/u, ''), { method });
+    expect((await waking(gateway)).map((alarm) => alarm.acknowledged_by)).not.toContain('wang');
 
     const heard = complaints(page);
     const taps = await countTaps(page);
-    const local = link.replace(/^https?:\/\/[^/]+/u, gateway.url);
-    await page.goto(`${gateway.url}/trust`);
-    await page.setContent(`<a href="${local}">${local}</a>`);
+    // The message as a mail program shows it, whose tap counts too.
+    await page.route('**/the-mail', (route) => route.fulfill({ contentType: 'text/html', body: `<a href="${local}">${local}</a>` }));
+    await page.goto(`${gateway.url}/the-mail`);
     await page.getByRole('link').click();
     const button = page.getByRole('button', { name: say('answer.button') });
     await expect(button).toBeInViewport();
@@ -71,11 +75,11 @@ test('two taps from the message to acknowledged', async ({ page }, info) => {
     await expectNoSideways(page);
     await button.click();
     await expect(page.getByText(say('answer.done'))).toBeVisible();
-    expect(taps()).toBe(2);
+    expect(await taps()).toBe(2);
     await expectAccessible(page);
 
-    const alarm = await theAlarm(gateway);
-    expect(alarm?.acknowledged_by).toContain('wang');
+    const answered = (await waking(gateway)).filter((alarm) => alarm.acknowledged_by === 'wang');
+    expect(answered).toHaveLength(1);
     // The link is spent: it shows how things are, and has no button.
     await page.goto('about:blank');
     await page.goto(local);
@@ -83,10 +87,10 @@ test('two taps from the message to acknowledged', async ({ page }, info) => {
     await expect(button).toHaveCount(0);
 
     // Signed in, the alarm is shelved for the repair, and the morning gets a note.
-    const id = alarm?.id ?? '';
+    const id = answered[0]?.id ?? '';
     await signIn(page, gateway.url, 'wang', password, 'a-better-password');
     await page.goto(`${gateway.url}/alarms/${id}`);
-    await page.getByRole('button', { name: say('shelve.action') }).first().click();
+    await page.getByRole('main').getByRole('button', { name: say('shelve.action') }).first().click();
     await page.getByRole('button', { name: say('shelve.reason.working') }).click();
     await expect.poll(async () => (await gateway.ask<AlarmDetail>(`/alarms/${id}`)).alarm.shelved?.by).toContain('wang');
     await expectAccessible(page);

@@ -11,3 +11,6 @@ export function wordsOf(info: TestInfo): (key: Key) => RegExp {
     return new RegExp(`^\\s*${literal.join('.*')}\\s*$`, 'su');
   };
 }
+
+/** Lets more follow after the words: a heading may go on with a count. */
+export const begins = (words: RegExp): RegExp => new RegExp(words.source.replace(/\\s\*\$$/u, ''), words.flags);

@@ -38,8 +38,12 @@ export async function expectAccessible(page: Page): Promise<void> {
 
 /** Expects that nothing on the page is wider than the screen. */
 export async function expectNoSideways(page: Page): Promise<void> {
-  const [wide, screen] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
-  expect(wide).toBeLessThanOrEqual(screen ?? 0);
+  const beyond = await page.evaluate(() => {
+    if (document.documentElement.scrollWidth <= innerWidth) return [];
+    const wide = [...document.body.querySelectorAll('*')].filter((one) => one.getBoundingClientRect().right > innerWidth + 1);
+    return [`${document.documentElement.scrollWidth} px`, ...wide.slice(0, 8).map((one) => one.outerHTML.slice(0, 120))];
+  });
+  expect(beyond).toEqual([]);
 }
 
 export const WIDTHS = [390, 820, 1440] as const;

@@ -371,7 +371,7 @@ export const nurseryZh = {
 
   'copy.do': '复制',
   'copy.done': '已复制',
-  'copy.name': '：{what}',
+  'copy.name': '复制：{what}',
 
   'contact.title': '我的联系方式',
   'contact.email': '电子邮件',
@@ -831,7 +831,7 @@ export const nurseryEn: Record<keyof typeof nurseryZh, string> = {
 
   'copy.do': 'Copy',
   'copy.done': 'Copied',
-  'copy.name': ': {what}',
+  'copy.name': 'Copy: {what}',
 
   'contact.title': 'How I am told',
   'contact.email': 'E-mail',
