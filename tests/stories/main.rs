@@ -6,6 +6,7 @@ mod backup;
 mod commands;
 mod demonstration;
 mod full_disk;
+mod germplasm;
 mod hostile;
 mod hot_house;
 mod operation;
@@ -20,10 +21,11 @@ use anyhow::Result;
 /// A story and its name, which is a claim.
 type Story = (&'static str, fn() -> Result<()>);
 
-const STORIES: [Story; 9] = [
+const STORIES: [Story; 10] = [
     ("commands_name_what_is_wrong_and_exit_by_its_kind", commands::tell),
     ("a_recording_is_history_and_stored_once", recorded::tell),
     ("a_study_holds_what_its_raw_readings_say", study::tell),
+    ("a_passport_file_is_kept_but_for_its_faulty_rows", germplasm::tell),
     ("a_hot_bench_reaches_a_person_who_acknowledges_it", hot_house::tell),
     ("garbage_and_strangers_are_refused_and_the_flow_goes_on", hostile::tell),
     ("a_gateway_is_watched_from_outside_and_tells_no_secret", operation::tell),
