@@ -2,10 +2,12 @@
 
 use std::{
     fs,
-    net::SocketAddr,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::Command,
     sync::{Arc, Mutex, PoisonError},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -32,7 +34,9 @@ pub(crate) fn tell() -> Result<()> {
     };
     let works = Works::build(folder.path())?;
     let mqtt = SocketAddr::from(([127, 0, 0, 1], free_port()?));
-    let mut gateway = Gateway::start(&works.settings(mqtt))?;
+    let receiver = Receiver::start()?;
+    let tables = receiver.tables(folder.path())?;
+    let mut gateway = Gateway::start_with(&works.settings(mqtt), &tables, &[])?;
     let token = works.token("technician")?;
     let client = Client::new(gateway.http, &token);
     let ledger: Arc<Mutex<Ledger>> = Arc::default();
@@ -47,6 +51,7 @@ pub(crate) fn tell() -> Result<()> {
     println!("  told {} ms after the disk was full", filled.elapsed().as_millis());
     ensure!(filled.elapsed() < TOLD_WITHIN, "told after {:?}", filled.elapsed());
     ensure!(!data.join("reserve").exists(), "the reserve was not given up");
+    receiver.wait_for("gateway.disk_full", 1)?;
     readings_are_stopped(&client, &ledger)?;
     let path = format!("/alarms/{alarm}/acknowledge");
     let (status, said) = client.post(&path, &json!({ "comment": "on a full disk" }))?;
@@ -57,9 +62,10 @@ pub(crate) fn tell() -> Result<()> {
     // A gateway that is started anew on the full disk does its duty too.
     gateway.kill()?;
     drop(gateway);
-    let mut gateway = Gateway::start(&works.settings(mqtt))?;
+    let mut gateway = Gateway::start_with(&works.settings(mqtt), &tables, &[])?;
     let client = Client::new(gateway.http, &another);
     told(&client)?;
+    receiver.wait_for("gateway.disk_full", 2)?;
     let detail = client.get(&format!("/alarms/{alarm}"))?;
     ensure!(detail["alarm"]["acknowledged_ms"].is_number(), "after a restart: {detail}");
 
@@ -70,6 +76,7 @@ pub(crate) fn tell() -> Result<()> {
     })?;
     println!("  well again {} ms after there was room", freed.elapsed().as_millis());
     ensure!(data.join("reserve").exists(), "the reserve was not made anew");
+    receiver.wait_for("gateway.disk_has_room", 1)?;
     let said = more(&ledger, 10)?;
     let verdict = wait_for("every reading in the store", Duration::from_secs(120), || {
         let exported = export(&works.data, &works.folder.join("export.csv"), "bench")?;
@@ -104,6 +111,67 @@ impl Drop for Disk {
             eprintln!("the small disk could not be unmounted: {error}");
         }
     }
+}
+
+/// A webhook's other side: takes everything, and remembers what kind of news it was.
+struct Receiver {
+    address: SocketAddr,
+    kinds: Arc<Mutex<Vec<String>>>,
+}
+
+impl Receiver {
+    fn start() -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let address = listener.local_addr()?;
+        let kinds: Arc<Mutex<Vec<String>>> = Arc::default();
+        let kept = Arc::clone(&kinds);
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                match receive(stream) {
+                    Ok(kind) => kept.lock().unwrap_or_else(PoisonError::into_inner).push(kind),
+                    Err(error) => eprintln!("the webhook's other side: {error:#}"),
+                }
+            }
+        });
+        Ok(Self { address, kinds })
+    }
+
+    /// Returns the configuration that leads here.
+    fn tables(&self, folder: &Path) -> Result<String> {
+        let secret = folder.join("webhook-secret");
+        fs::write(&secret, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n")?;
+        let url = format!("http://{}/alarms", self.address);
+        Ok(format!("[notify.webhook]\nurl = {url:?}\nsecret_file = {secret:?}\n"))
+    }
+
+    fn wait_for(&self, kind: &str, times: usize) -> Result<()> {
+        wait_for(&format!("`{kind}` at the webhook"), TOLD_WITHIN, || {
+            let kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
+            Ok((kinds.iter().filter(|it| *it == kind).count() >= times).then_some(()))
+        })
+    }
+}
+
+/// Takes one request and returns the `type` of its body.
+fn receive(stream: TcpStream) -> Result<String> {
+    let mut reader = BufReader::new(stream);
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        let line = line.trim_end().to_ascii_lowercase();
+        if line.is_empty() {
+            break;
+        }
+        if let Some(value) = line.strip_prefix("content-length:") {
+            length = value.trim().parse()?;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    reader.get_mut().write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")?;
+    let body: Value = serde_json::from_slice(&body)?;
+    Ok(body["type"].as_str().unwrap_or_default().to_owned())
 }
 
 /// Heats the bench, so that there is an alarm to answer.

@@ -29,6 +29,7 @@ use crate::{
     listen::{Doors, Listen},
     messages::{self, Post},
     metrics::Gauges,
+    notice::Crier,
     picture::Painter,
     ports::{Desk, GATEWAY_USER, Gate},
     reserve::{self, Reserve},
@@ -145,6 +146,12 @@ pub(crate) async fn start(
         let unwell = (judge.failing(), reserve.short(), post.troubles());
         troubles(&tasks, &outlets, unwell, stop.clone())
     };
+    let crier = Crier {
+        registry: Arc::clone(&registry),
+        office: Arc::clone(&office),
+        wall: Clock::system().handle(),
+    };
+    tasks.spawn(crier.run(reserve.short(), stop.clone()));
     let watched = Arc::new(Watched::new(Arc::clone(&store), Arc::clone(&reserve)));
     let gauges = Gauges {
         store: Arc::clone(&store),

@@ -17,6 +17,7 @@ mod listen;
 mod manifest;
 mod messages;
 mod metrics;
+mod notice;
 mod picture;
 mod plan;
 mod ports;

@@ -78,7 +78,7 @@ pub(crate) fn test_body(wall: Timestamp, public_url: &str) -> Value {
 }
 
 /// Writes a time as RFC 3339 in UTC.
-fn rfc3339(at: Timestamp) -> String {
+pub(crate) fn rfc3339(at: Timestamp) -> String {
     // jiff ends a day before our own latest time does.
     jiff::Timestamp::from_microsecond(at.micros()).unwrap_or(jiff::Timestamp::MAX).to_string()
 }
