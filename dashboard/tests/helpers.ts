@@ -46,9 +46,16 @@ export async function expectNoSideways(page: Page): Promise<void> {
   expect(beyond).toEqual([]);
 }
 
-export const WIDTHS = [390, 820, 1440] as const;
+/** How the pages are looked at: each language in both schemes, each width in both languages and schemes. */
+export const LOOKS = [
+  { locale: 'zh-CN', colorScheme: 'light', width: 390 },
+  { locale: 'en-GB', colorScheme: 'dark', width: 390 },
+  { locale: 'en-GB', colorScheme: 'light', width: 820 },
+  { locale: 'zh-CN', colorScheme: 'dark', width: 820 },
+  { locale: 'zh-CN', colorScheme: 'dark', width: 1440 },
+  { locale: 'en-GB', colorScheme: 'light', width: 1440 },
+] as const;
 export const LOCALES = ['zh-CN', 'en-GB'] as const;
-export const SCHEMES = ['light', 'dark'] as const;
 
 /** Chooses what goes on for a visitor who hasn't signed in, as from a message's link. */
 export async function visit(context: BrowserContext, scenario: Scenario, baseURL = BASE_URL): Promise<void> {

@@ -1,5 +1,5 @@
-//! What a batch lived through: the join of series × placement × stage. Pure over a [`Store`]: no
-//! clock, no network.
+//! What a batch lived through: the join of series × placement × stage. Pure over a
+//! [`store::Store`]: no clock, no network.
 //!
 //! # Definition
 //! Whoever has the raw samples, the segments of the batch, where nodes stood, the nights and the
