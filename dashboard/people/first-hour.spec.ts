@@ -38,6 +38,8 @@ test('an empty gateway leads to the first reading', async ({ page }, info) => {
     await sound();
     await page.getByRole('button', { name: say('start.site.do') }).click();
 
+    // Both forms ask for names: what follows is typed into the house's.
+    await expect(page.locator('[name=zone]')).toBeVisible();
     await page.locator('[name=zh]').fill('一号棚');
     await page.locator('[name=en]').fill('House 1');
     await page.locator('[name=crop]').selectOption('tea');
