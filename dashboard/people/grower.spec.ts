@@ -37,6 +37,18 @@ test('all is well in one calm line, seen without a tap', async ({ page }, info) 
     await expectAccessible(page);
     await expectNoSideways(page);
 
+    // The batch that leads its house goes on to its next stage, and the house's bands with it.
+    const leading = batches.find((batch) => batch.leads && batch.crop === 'blueberry');
+    const house = async () => (await gateway.ask<Overview>('/overview')).zones.find((zone) => zone.zone === leading?.zone);
+    const band = async () => JSON.stringify((await house())?.channels.map((one) => [one.channel.quantity, one.band?.target_low, one.band?.target_high]));
+    const [stage, wanted] = [(await house())?.stage?.en, await band()];
+    await page.goto(`${gateway.url}/batches/${leading?.site}/${leading?.batch}`);
+    await page.getByRole('button', { name: say('batch.stage.next') }).click();
+    await page.getByRole('dialog').getByRole('button', { name: say('batch.stage.do') }).click();
+    await expect.poll(async () => (await house())?.stage?.en).not.toBe(stage);
+    await expect.poll(band).not.toBe(wanted);
+    await expectAccessible(page);
+
     await page.goto(`${gateway.url}/sheet?site=nanchuan`);
     await expect(page.getByRole('button', { name: say('sheet.print') })).toBeVisible();
     await expect(page.getByRole('table').first()).toBeVisible();

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use alarms::{Action, Kind};
-use notify::{EmailSettings, Security, retry};
+use measure::Timestamp;
+use notify::{EmailSettings, Notice, Security, retry};
 use people::Language;
 use registry::{DeliveryState, Registry};
 use rustls::ServerConfig;
@@ -309,5 +310,35 @@ async fn a_weak_limit_tells_nobody_until_it_is_confirmed() {
         world.minutes(12, 38.2);
         courier.round().await.unwrap();
         assert_eq!(server.messages().len(), 1, "class {class}, confirmed");
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_woken_by_alarms_is_told_that_the_disk_is_full_in_the_own_language_first() {
+    let server = Smtp::start(Manner::default()).await;
+    let world = World::new("B");
+    world.add("li", Language::Zh);
+    world.add("han", Language::En);
+    let office = by_mail(&settings(&server));
+    let people = world.registry.people().unwrap();
+    let made = Timestamp::from_millis(1_795_000_000_000).unwrap();
+    for (number, to) in office.told(&people).iter().enumerate() {
+        let message = format!("gateway{number}");
+        // A repeat is the same message.
+        for _ in 0..2 {
+            office.tell(Notice::DiskFull, to, &people, (&message, made)).await.unwrap();
+        }
+    }
+    let mails = server.messages();
+    assert_eq!(mails.len(), 4);
+    let mut different = ids(&mails);
+    different.dedup();
+    assert_eq!(different.len(), 2);
+    for mail in &mails {
+        assert_eq!(mail.subject(), "[严重/Critical] 网关磁盘已满 · The gateway's disk is full");
+        assert_eq!(mail.header("Importance").as_deref(), Some("high"));
+        let text = mail.text();
+        let (zh, en) = (text.find("网关的磁盘已满").unwrap(), text.find("disk is full").unwrap());
+        assert_eq!(zh < en, mail.header("To").unwrap().contains("li@example.com"));
     }
 }
