@@ -3,10 +3,12 @@
 
 import { nightEn, nightZh } from './catalogue/night';
 import { nurseryEn, nurseryZh } from './catalogue/nursery';
+import { startEn, startZh } from './catalogue/start';
 
 export const zh = {
   ...nightZh,
   ...nurseryZh,
+  ...startZh,
 
   'app.name': '苗圃',
   'app.skip': '跳到内容',
@@ -372,6 +374,7 @@ export type Key = keyof typeof zh;
 export const en: Record<Key, string> = {
   ...nightEn,
   ...nurseryEn,
+  ...startEn,
 
   'app.name': 'Miaopu',
   'app.skip': 'Skip to content',
