@@ -33,6 +33,27 @@ pub enum Quantity {
     WaterTemperature = 12,
     /// Supply voltage of a node, in volts.
     SupplyVoltage = 13,
+    /// Wetness of a leaf-like surface, in percent of the fully wet sensor.
+    LeafWetness = 14,
+    /// Solar irradiance on a horizontal plane, in watts per square metre.
+    SolarIrradiance = 15,
+    /// Rain since the reading before, in millimetres.
+    Rainfall = 16,
+    /// Speed of the wind, in metres per second.
+    WindSpeed = 17,
+    /// Direction that the wind comes from, in degrees clockwise from north.
+    WindDirection = 18,
+    /// Pressure of the air at the station, in hectopascals.
+    AirPressure = 19,
+    /// Temperature of a leaf-like surface under the open sky, which meets frost first, in degrees
+    /// Celsius.
+    SurfaceTemperature = 20,
+    /// Whether the mains supply is there: 1 or 0.
+    MainsPresent = 21,
+    /// Whether a door or a vent is open: 1 or 0.
+    DoorOpen = 22,
+    /// Whether water flows in the mist line: 1 or 0.
+    MistFlow = 23,
 }
 
 /// What is fixed about a quantity.
@@ -46,7 +67,7 @@ struct Facts {
 
 impl Quantity {
     /// Every quantity, in the order of its number.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 23] = [
         Self::AirTemperature,
         Self::RelativeHumidity,
         Self::Co2,
@@ -60,6 +81,16 @@ impl Quantity {
         Self::DailyLightIntegral,
         Self::WaterTemperature,
         Self::SupplyVoltage,
+        Self::LeafWetness,
+        Self::SolarIrradiance,
+        Self::Rainfall,
+        Self::WindSpeed,
+        Self::WindDirection,
+        Self::AirPressure,
+        Self::SurfaceTemperature,
+        Self::MainsPresent,
+        Self::DoorOpen,
+        Self::MistFlow,
     ];
 
     const fn facts(self) -> Facts {
@@ -88,6 +119,16 @@ impl Quantity {
             Self::DailyLightIntegral => facts("daily_light_integral", "mol/m2/d", 2, (0, 10_000)),
             Self::WaterTemperature => facts("water_temperature", "Cel", 3, (-10_000, 100_000)),
             Self::SupplyVoltage => facts("supply_voltage", "V", 3, (0, 60_000)),
+            Self::LeafWetness => facts("leaf_wetness", "%", 2, (0, 10_000)),
+            Self::SolarIrradiance => facts("solar_irradiance", "W/m2", 1, (0, 20_000)),
+            Self::Rainfall => facts("rainfall", "mm", 2, (0, 50_000)),
+            Self::WindSpeed => facts("wind_speed", "m/s", 2, (0, 10_000)),
+            Self::WindDirection => facts("wind_direction", "deg", 0, (0, 360)),
+            Self::AirPressure => facts("air_pressure", "hPa", 2, (30_000, 110_000)),
+            Self::SurfaceTemperature => facts("surface_temperature", "Cel", 3, (-100_000, 125_000)),
+            Self::MainsPresent => facts("mains_present", "1", 0, (0, 1)),
+            Self::DoorOpen => facts("door_open", "1", 0, (0, 1)),
+            Self::MistFlow => facts("mist_flow", "1", 0, (0, 1)),
         }
     }
 

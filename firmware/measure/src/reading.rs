@@ -78,11 +78,17 @@ pub enum Fault {
     Saturated = 6,
     /// The chip reports a failure of its own.
     Device = 7,
+    /// The line is shorted: it does not come back to its idle level.
+    Shorted = 8,
+    /// The input is open: the wire to the sensor is broken or not plugged in.
+    Open = 9,
+    /// The probe answered that it will not do what it was asked.
+    Refused = 10,
 }
 
 impl Fault {
     /// Every fault, in the order of its number.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::NotPresent,
         Self::Bus,
         Self::Checksum,
@@ -90,6 +96,9 @@ impl Fault {
         Self::OutOfRange,
         Self::Saturated,
         Self::Device,
+        Self::Shorted,
+        Self::Open,
+        Self::Refused,
     ];
 
     /// Returns the number of the fault on the wire and on disk.
@@ -112,6 +121,9 @@ impl Fault {
             Self::OutOfRange => "out_of_range",
             Self::Saturated => "saturated",
             Self::Device => "device",
+            Self::Shorted => "shorted",
+            Self::Open => "open",
+            Self::Refused => "refused",
         }
     }
 }

@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 use heapless::{String, Vec};
-use measure::NodeKey;
+use measure::{NodeKey, Slug};
 use wire::{CHANNELS_MAX, Channel, FIRMWARE_BYTES_MAX};
 
 /// Pages of flash for the node's identity and its gaps; they take turns.
@@ -21,6 +21,10 @@ pub struct Config {
     pub key: NodeKey,
     /// Name and version of the firmware.
     pub firmware: String<FIRMWARE_BYTES_MAX>,
+    /// What its images are made for; `None` where it takes no updates.
+    pub target: Option<Slug>,
+    /// The number of the firmware's release; a greater one is newer. 0 where releases are not counted.
+    pub release: u32,
     /// The channels; their place in the list is the index in [`crate::Node::record`].
     pub channels: Vec<Channel, CHANNELS_MAX>,
     /// How often the board samples until a command changes it, in milliseconds.

@@ -2,9 +2,9 @@
 
 use embedded_storage_async::nor_flash::MultiwriteNorFlash;
 use measure::Uptime;
-use wire::{Ack, Command, Outcome, Request, Topic, TopicKind};
+use wire::{Ack, Command, Detail, Outcome, Request, Topic, TopicKind};
 
-use crate::node::{Link, check_interval};
+use crate::node::{Answer, Link, check_interval};
 use crate::outbox::Result;
 use crate::{Action, Error, Node};
 
@@ -14,12 +14,12 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
     /// # Errors
     /// `Error::Wire` where it is none of the contract's: log it and go on. `Error::Flash` and
     /// `Error::Damaged` where the flash did not take what follows from it.
-    pub async fn receive(
+    pub async fn receive<'p>(
         &mut self,
         now: Uptime,
         topic: &str,
-        payload: &[u8],
-    ) -> Result<Option<Action>, F::Error> {
+        payload: &'p [u8],
+    ) -> Result<Option<Action<'p>>, F::Error> {
         let topic = Topic::parse(topic)?;
         if topic.node_key() != self.key {
             return Err(Error::Wire(wire::Error::Topic));
@@ -32,12 +32,17 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
             TopicKind::Command => match wire::decode_command(payload) {
                 Ok(request) => self.commanded(request).await,
                 Err(wire::Error::UnknownCommand { id, .. }) => {
-                    self.answer(id, Outcome::Unknown);
+                    self.answer(id, Outcome::Unknown, Detail::new());
+                    Ok(None)
+                }
+                Err(wire::Error::BadCommand { id, what }) => {
+                    self.answer(id, Outcome::Refused, wire::detail(format_args!("{what}")));
                     Ok(None)
                 }
                 Err(error) => Err(error.into()),
             },
-            TopicKind::Birth | TopicKind::Data | TopicKind::Death | TopicKind::Ota => {
+            TopicKind::Ota => Ok(Some(Action::Chunk(wire::decode_chunk(payload)?))),
+            TopicKind::Birth | TopicKind::Data | TopicKind::Death => {
                 Err(Error::Wire(wire::Error::Topic))
             }
         }
@@ -74,12 +79,12 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
         if ack.ranges.is_empty() { Ok(()) } else { self.outbox.settle().await }
     }
 
-    async fn commanded(&mut self, request: Request) -> Result<Option<Action>, F::Error> {
+    async fn commanded<'p>(&mut self, request: Request) -> Result<Option<Action<'p>>, F::Error> {
         let Request { id, command } = request;
-        if let Some((last, outcome)) = self.answered
+        if let Some(Answer { id: last, outcome, detail }) = self.answered.clone()
             && last == id
         {
-            self.answer(id, outcome);
+            self.answer(id, outcome, detail);
             return Ok(None);
         }
         let (outcome, action) = match command {
@@ -95,10 +100,14 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
                 self.birth.interval_ms = ms;
                 // The gateway judges silence by the interval that the birth names.
                 self.rebirth();
-                (Outcome::Done, Some(Action::Interval(ms)))
+                (Outcome::Done, Some(Action::Configured))
+            }
+            Command::Configure(_) => (Outcome::Refused, None),
+            Command::Update { manifest, signature } => {
+                return Ok(Some(Action::Offer { id, manifest, signature }));
             }
         };
-        self.answer(id, outcome);
+        self.answer(id, outcome, Detail::new());
         Ok(action)
     }
 
@@ -108,12 +117,14 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
         }
     }
 
-    pub(crate) fn answer(&mut self, id: u32, outcome: Outcome) {
-        self.answered = Some((id, outcome));
+    /// Answers a command: the board does so for an [`Action::Offer`].
+    pub fn answer(&mut self, id: u32, outcome: Outcome, detail: Detail) {
+        let answer = Answer { id, outcome, detail };
+        self.answered = Some(answer.clone());
         if self.answers.is_full() {
             self.answers.remove(0);
         }
         // There is room now.
-        self.answers.extend([(id, outcome)]);
+        self.answers.extend([answer]);
     }
 }

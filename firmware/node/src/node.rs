@@ -5,7 +5,10 @@ use core::fmt::Write as _;
 use embedded_storage_async::nor_flash::MultiwriteNorFlash;
 use heapless::{String, Vec};
 use measure::{BootId, FlashId, Quality, Reading, Sequence, Timestamp, Uptime};
-use wire::{Birth, CHANNELS_MAX, Death, Outcome, Sampled, TOPIC_BYTES_MAX, Topic, TopicKind};
+use wire::{
+    Birth, CHANNELS_MAX, Chunk, Death, Detail, MANIFEST_BYTES_MAX, Outcome, SIGNATURE_BYTES, Sampled,
+    TOPIC_BYTES_MAX, Topic, TopicKind,
+};
 
 use crate::clock::Clock;
 use crate::entry::ring_bytes;
@@ -39,8 +42,8 @@ pub struct Node<F: MultiwriteNorFlash, const PAGES: usize> {
     /// This boot has recorded readings without knowing the time.
     pub(crate) has_undated: bool,
     pub(crate) recorded_at: Uptime,
-    pub(crate) answers: Vec<(u32, Outcome), ANSWERS_MAX>,
-    pub(crate) answered: Option<(u32, Outcome)>,
+    pub(crate) answers: Vec<Answer, ANSWERS_MAX>,
+    pub(crate) answered: Option<Answer>,
     pub(crate) published: Option<Published>,
     pub(crate) random: u32,
 }
@@ -55,11 +58,19 @@ pub(crate) enum Link {
 }
 
 /// What was handed out last, so that it can be taken back.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Published {
     Birth,
-    Answer(u32, Outcome),
+    Answer(Answer),
     Frame,
+}
+
+/// The answer to a command.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) id: u32,
+    pub(crate) outcome: Outcome,
+    pub(crate) detail: Detail,
 }
 
 /// The newest readings, in memory too, so that they can go before any backlog.
@@ -102,15 +113,29 @@ pub struct Publish<'b> {
     pub retain: bool,
 }
 
-/// What a command asks of the board.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
+/// What a message asks of the board.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action<'p> {
     /// Make the node seen.
     Identify,
-    /// Sample at this interval, in milliseconds. The node remembers it.
-    Interval(u32),
+    /// Other settings are in force: take [`Node::interval_ms`] and [`Node::is_enabled`] anew.
+    Configured,
+    /// The same, and the settings are to be proven: once [`Node::next_publish`] has nothing left, break
+    /// the connection off and connect anew, to [`Node::gateways`].
+    Reconnect,
     /// Restart, once [`Node::next_publish`] has nothing left: the answer goes first.
     Reboot,
+    /// A new image is offered. The board decides, and says so with [`Node::answer`] under `id`.
+    Offer {
+        /// The id to answer under.
+        id: u32,
+        /// What is signed.
+        manifest: Vec<u8, MANIFEST_BYTES_MAX>,
+        /// The signature.
+        signature: [u8; SIGNATURE_BYTES],
+    },
+    /// Bytes of an image, which may be others than those that were wanted.
+    Chunk(Chunk<'p>),
 }
 
 impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
@@ -121,7 +146,16 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
     /// `Error::Flash` where the driver fails, `Error::Layout` and `Error::Config` where the
     /// configuration is not possible. Damage in the flash is repaired, and reported as a gap.
     pub async fn open(flash: F, config: Config, random: u64) -> Result<Self, F::Error> {
-        let Config { key, firmware, channels, interval_ms, backlog_pause_ms, layout } = config;
+        let Config {
+            key,
+            firmware,
+            target,
+            release,
+            channels,
+            interval_ms,
+            backlog_pause_ms,
+            layout,
+        } = config;
         check_interval(interval_ms).ok_or(Error::Config("interval_ms"))?;
         if channels.is_empty() {
             return Err(Error::Config("channels"));
@@ -142,6 +176,11 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
             next_due_ms: None,
             firmware,
             channels,
+            settings: 0,
+            rolled_back: None,
+            heartbeat_ms: None,
+            target,
+            release,
         };
         Ok(Self {
             outbox,
@@ -240,8 +279,8 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
     }
 
     /// Returns the topics to subscribe to.
-    pub fn subscriptions(&self) -> [String<TOPIC_BYTES_MAX>; 2] {
-        [self.topic(TopicKind::Ack), self.topic(TopicKind::Command)]
+    pub fn subscriptions(&self) -> [String<TOPIC_BYTES_MAX>; 3] {
+        [self.topic(TopicKind::Ack), self.topic(TopicKind::Command), self.topic(TopicKind::Ota)]
     }
 
     /// Returns the will of the next session: set it at the connection, not retained.

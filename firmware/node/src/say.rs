@@ -5,7 +5,7 @@ use measure::{Sequence, SequenceRange, Uptime};
 use wire::{Body, Data, Frame, Head, Pushed, TopicKind};
 
 use crate::flight::{FRAMES_IN_FLIGHT_MAX, Flying, RESEND_JITTER_MS, RESEND_MS};
-use crate::node::{Link, Published};
+use crate::node::{Answer, Link, Published};
 use crate::outbox::Result;
 use crate::ranges::{FREED_RANGES_MAX, Freed, Gap};
 use crate::select::Unsent;
@@ -32,10 +32,10 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
             Link::Up => {}
         }
         self.has_backlog |= self.flight.expire(now);
-        if let Some((id, outcome)) = self.answers.first().copied() {
-            let length = self.encode(now, Body::Answer { id, outcome }, buffer)?;
-            self.answers.remove(0);
-            self.published = Some(Published::Answer(id, outcome));
+        if let Some(Answer { id, outcome, detail }) = self.answers.first().cloned() {
+            let length = self.encode(now, Body::Answer { id, outcome, detail }, buffer)?;
+            let answer = self.answers.remove(0);
+            self.published = Some(Published::Answer(answer));
             return Ok(Some(self.publish(TopicKind::Data, buffer, length)));
         }
         if !self.flight.is_full() && !self.fresh.readings.is_empty() {
@@ -56,7 +56,9 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
             None => {}
             Some(Published::Birth) if self.link != Link::Down => self.link = Link::BirthDue,
             Some(Published::Birth) => {}
-            Some(Published::Answer(id, outcome)) => self.answer(id, outcome),
+            Some(Published::Answer(Answer { id, outcome, detail })) => {
+                self.answer(id, outcome, detail);
+            }
             Some(Published::Frame) => {
                 self.flight.undo();
                 self.has_backlog = true;

@@ -11,9 +11,12 @@ use minicbor::data::Type;
 use crate::encode::{Result, channels_are_unique, too_many};
 use crate::{
     ACK_BYTES_MAX, ACK_RANGES_MAX, Ack, BIRTH_BYTES_MAX, Birth, Body, CHANNELS_MAX,
-    COMMAND_BYTES_MAX, Channel, Command, DEATH_BYTES_MAX, Data, Death, Error, FIELDS_MAX,
-    FIRMWARE_BYTES_MAX, FRAME_BYTES_MAX, GapReason, Outcome, READINGS_MAX, Request, Sampled,
-    VERSION, key,
+    CHUNK_BYTES_MAX, COMMAND_BYTES_MAX, Calibration, Channel, ChannelSettings, Chunk, Command,
+    DEATH_BYTES_MAX, DETAIL_BYTES_MAX, Data, Death, Detail, Error, EventState, FIELDS_MAX,
+    FIRMWARE_BYTES_MAX, FRAME_BYTES_MAX, GATEWAY_BYTES_MAX, GapReason,
+    GatewayAddress, Limit, LocalEvent, OTA_BYTES_MAX, Outcome,
+    READINGS_MAX, Request, SETTINGS_BYTES_MAX, SIGNATURE_BYTES, Sampled, Settings, Side,
+    UpdateState, VERSION, key,
 };
 
 /// Reads a birth.
@@ -24,6 +27,8 @@ pub fn decode_birth(bytes: &[u8]) -> Result<Birth> {
     let (mut flash, mut boot, mut uptime, mut session) = (None, None, None, None);
     let (mut next, mut used, mut size) = (None, None, None);
     let (mut interval, mut due, mut firmware, mut channels) = (None, None, None, None);
+    let (mut settings, mut rolled_back, mut heartbeat) = (0, None, None);
+    let (mut target, mut release) = (None, 0);
     message(bytes, "BIRTH_BYTES_MAX", BIRTH_BYTES_MAX, |key, input| {
         match key {
             key::FLASH => flash = Some(u32_of(input, "flash")?),
@@ -37,6 +42,11 @@ pub fn decode_birth(bytes: &[u8]) -> Result<Birth> {
             key::NEXT_DUE => due = Some(u32_of(input, "next due")?),
             key::FIRMWARE => firmware = Some(firmware_of(input)?),
             key::CHANNELS => channels = Some(channels_of(input)?),
+            key::SETTINGS_REVISION => settings = u32_of(input, "settings")?,
+            key::ROLLED_BACK => rolled_back = Some(u32_of(input, "rolled back")?),
+            key::HEARTBEAT => heartbeat = Some(u32_of(input, "heartbeat")?),
+            key::TARGET => target = Some(Slug::new(str_of(input)?)?),
+            key::RELEASE => release = u32_of(input, "release")?,
             _ => return skip(input),
         }
         Ok(())
@@ -53,6 +63,11 @@ pub fn decode_birth(bytes: &[u8]) -> Result<Birth> {
         next_due_ms: due,
         firmware: there(firmware, "firmware")?,
         channels: there(channels, "channels")?,
+        settings,
+        rolled_back,
+        heartbeat_ms: heartbeat,
+        target,
+        release,
     })
 }
 
@@ -64,7 +79,9 @@ pub fn decode_data(bytes: &[u8]) -> Result<Data> {
     let (mut flash, mut boot, mut sent) = (None, None, None);
     let (mut first, mut boot_utc, mut uncertain, mut history) = (None, None, false, false);
     let (mut readings, mut ranges, mut reason) = (None, None, None);
-    let (mut id, mut outcome) = (None, None);
+    let (mut id, mut outcome, mut detail) = (None, None, Detail::new());
+    let (mut event, mut release, mut state) = (None, None, None);
+    let (mut offset, mut length) = (None, None);
     message(bytes, "FRAME_BYTES_MAX", FRAME_BYTES_MAX, |key, input| {
         match key {
             key::FLASH => flash = Some(u32_of(input, "flash")?),
@@ -83,12 +100,20 @@ pub fn decode_data(bytes: &[u8]) -> Result<Data> {
             key::OUTCOME => {
                 outcome = Some(coded(input, Outcome::from_code, Error::UnknownOutcome)?);
             }
+            key::DETAIL => detail = detail_of(input)?,
+            key::EVENT => event = Some(event_of(input)?),
+            key::RELEASE => release = Some(u32_of(input, "release")?),
+            key::UPDATE_STATE => {
+                state = Some(coded(input, UpdateState::from_code, Error::UnknownUpdate)?);
+            }
+            key::OFFSET => offset = Some(u32_of(input, "offset")?),
+            key::LENGTH => length = Some(length_of(input)?),
             _ => return skip(input),
         }
         Ok(())
     })?;
-    let body = match (readings, ranges, outcome) {
-        (Some(readings), None, None) => {
+    let body = match (readings, ranges, outcome, event, state) {
+        (Some(readings), None, None, None, None) => {
             let first = Sequence(there(first, "first sequence")?);
             first
                 .0
@@ -96,11 +121,23 @@ pub fn decode_data(bytes: &[u8]) -> Result<Data> {
                 .ok_or(Error::OutOfRange("first sequence"))?;
             Body::Readings { first, boot_utc, uncertain, history, readings }
         }
-        (None, Some(ranges), None) => Body::Gap {
+        (None, Some(ranges), None, None, None) => Body::Gap {
             range: there(ranges.first().copied(), "range")?,
             reason: there(reason, "reason")?,
         },
-        (None, None, Some(outcome)) => Body::Answer { id: there(id, "id")?, outcome },
+        (None, None, Some(outcome), None, None) => {
+            Body::Answer { id: there(id, "id")?, outcome, detail }
+        }
+        (None, None, None, Some(event), None) => {
+            Body::Event { sequence: Sequence(there(first, "sequence")?), boot_utc, uncertain, event }
+        }
+        (None, None, None, None, Some(state)) => Body::Update {
+            release: there(release, "release")?,
+            state,
+            offset: there(offset, "offset")?,
+            length: there(length, "length")?,
+            detail,
+        },
         _ => return Err(Error::Body),
     };
     Ok(Data {
@@ -155,33 +192,121 @@ pub fn decode_ack(bytes: &[u8]) -> Result<Ack> {
 /// Reads a command.
 ///
 /// # Errors
-/// Where the bytes are no command of this version of the contract. `Error::UnknownCommand` names the id
-/// under which the sender waits for an answer.
+/// Where the bytes are no command of this version of the contract. `Error::UnknownCommand` and
+/// `Error::BadCommand` name the id under which the sender waits for an answer.
 pub fn decode_command(bytes: &[u8]) -> Result<Request> {
     let (mut id, mut code, mut argument) = (None, None, None);
+    let (mut settings, mut manifest, mut signature) = (None, None, None);
     message(bytes, "COMMAND_BYTES_MAX", COMMAND_BYTES_MAX, |key, input| {
         match key {
             key::ID => id = Some(u32_of(input, "id")?),
             key::COMMAND => code = Some(u64_of(input)?),
             // Its type depends on the command; only a number is known so far.
             key::ARGUMENT if is_unsigned(input) => argument = Some(u64_of(input)?),
+            key::SETTINGS => {
+                let at = input.position();
+                skip(input)?;
+                settings = bytes.get(at..input.position());
+            }
+            key::MANIFEST => manifest = Some(bytes_of(input)?),
+            key::SIGNATURE => signature = Some(bytes_of(input)?),
             _ => return skip(input),
         }
         Ok(())
     })?;
     let id = there(id, "id")?;
     let code = there(code, "command")?;
+    let bad = |what| Error::BadCommand { id, what };
     let command = match u8::try_from(code) {
         Ok(key::command::REBIRTH) => Command::Rebirth,
         Ok(key::command::IDENTIFY) => Command::Identify,
         Ok(key::command::INTERVAL) => Command::Interval(
-            u32::try_from(there(argument, "argument")?)
-                .map_err(|_| Error::OutOfRange("argument"))?,
+            argument.and_then(|ms| u32::try_from(ms).ok()).ok_or(bad("argument"))?,
         ),
         Ok(key::command::REBOOT) => Command::Reboot,
+        Ok(key::command::CONFIGURE) => {
+            let settings = settings.ok_or(bad("settings"))?;
+            Command::Configure(decode_settings(settings).map_err(|error| bad(name_of(error)))?)
+        }
+        Ok(key::command::UPDATE) => {
+            let manifest = manifest.and_then(|bytes| Vec::from_slice(bytes).ok());
+            let signature =
+                signature.and_then(|bytes| <[u8; SIGNATURE_BYTES]>::try_from(bytes).ok());
+            Command::Update {
+                manifest: manifest.ok_or(bad("manifest"))?,
+                signature: signature.ok_or(bad("signature"))?,
+            }
+        }
         _ => return Err(Error::UnknownCommand { id, code }),
     };
     Ok(Request { id, command })
+}
+
+/// Reads settings alone, as they stand in a command and in a node's flash.
+///
+/// # Errors
+/// Where the bytes are no settings of this version of the contract. Whether a node can work by them is
+/// the node's to say.
+pub fn decode_settings(bytes: &[u8]) -> Result<Settings> {
+    use key::settings::{CHANNELS, CONNECT, GATEWAYS, HEARTBEAT, INTERVAL, LIMITS, REVISION};
+    if bytes.len() > SETTINGS_BYTES_MAX {
+        return Err(too_many("SETTINGS_BYTES_MAX", SETTINGS_BYTES_MAX));
+    }
+    let mut input = Decoder::new(bytes);
+    let (mut revision, mut interval, mut heartbeat, mut connect) = (None, None, None, None);
+    let (mut gateways, mut channels, mut limits) = (Vec::new(), Vec::new(), Vec::new());
+    map(&mut input, |key, input| {
+        match key {
+            REVISION => revision = Some(u32_of(input, "revision")?),
+            INTERVAL => interval = Some(u32_of(input, "interval")?),
+            HEARTBEAT => heartbeat = Some(u32_of(input, "heartbeat")?),
+            CONNECT => connect = Some(u32_of(input, "connect")?),
+            GATEWAYS => gateways = list(input, "GATEWAYS_MAX", gateway_of)?,
+            CHANNELS => channels = list(input, "CHANNELS_MAX", channel_settings_of)?,
+            LIMITS => limits = list(input, "LIMITS_MAX", limit_of)?,
+            _ => return skip(input),
+        }
+        Ok(())
+    })?;
+    if input.position() != bytes.len() {
+        return Err(Error::Trailing { at: input.position() });
+    }
+    Ok(Settings {
+        revision: there(revision, "revision")?,
+        interval_ms: there(interval, "interval")?,
+        heartbeat_ms: heartbeat,
+        connect_ms: connect,
+        gateways,
+        channels,
+        limits,
+    })
+}
+
+/// Reads a part of an image.
+///
+/// # Errors
+/// Where the bytes are no such part of this version of the contract.
+pub fn decode_chunk(bytes: &[u8]) -> Result<Chunk<'_>> {
+    let (mut release, mut offset, mut part) = (None, None, None);
+    message(bytes, "OTA_BYTES_MAX", OTA_BYTES_MAX, |key, input| {
+        match key {
+            key::RELEASE => release = Some(u32_of(input, "release")?),
+            key::OFFSET => offset = Some(u32_of(input, "offset")?),
+            key::BYTES => part = Some(bytes_of(input)?),
+            _ => return skip(input),
+        }
+        Ok(())
+    })?;
+    let bytes: &[u8] = there(part, "bytes")?;
+    if bytes.len() > CHUNK_BYTES_MAX {
+        return Err(too_many("CHUNK_BYTES_MAX", CHUNK_BYTES_MAX));
+    }
+    let offset = there(offset, "offset")?;
+    if bytes.is_empty() || u32::try_from(bytes.len()).ok().and_then(|n| offset.checked_add(n)).is_none()
+    {
+        return Err(Error::OutOfRange("offset"));
+    }
+    Ok(Chunk { release: there(release, "release")?, offset, bytes })
 }
 
 /// Reads one map: the version first, then each key into `field`, then nothing more.
@@ -298,14 +423,16 @@ fn channels_of(input: &mut Decoder<'_>) -> Result<Vec<Channel, CHANNELS_MAX>> {
 }
 
 fn channel_of(input: &mut Decoder<'_>) -> Result<Channel> {
-    use key::channel::{CALIBRATION, POSITION, QUANTITY, SENSOR};
-    let (mut quantity, mut position, mut sensor, mut calibration) = (None, None, None, 0);
+    use key::channel::{CALIBRATION, ENABLED, POSITION, QUANTITY, SENSOR};
+    let (mut quantity, mut position, mut sensor) = (None, None, None);
+    let (mut calibration, mut enabled) = (0, true);
     map(input, |key, input| {
         match key {
             QUANTITY => quantity = Some(coded(input, Quantity::from_code, Error::UnknownQuantity)?),
             POSITION => position = Some(Slug::new(str_of(input)?)?),
             SENSOR => sensor = Some(Slug::new(str_of(input)?)?),
             CALIBRATION => calibration = u32_of(input, "calibration")?,
+            ENABLED => enabled = bool_of(input)?,
             _ => return skip(input),
         }
         Ok(())
@@ -315,7 +442,95 @@ fn channel_of(input: &mut Decoder<'_>) -> Result<Channel> {
         position: there(position, "position")?,
         sensor: there(sensor, "sensor")?,
         calibration,
+        enabled,
     })
+}
+
+fn event_of(input: &mut Decoder<'_>) -> Result<LocalEvent> {
+    use key::event::{CHANNEL, EPISODE, OUTPUTS, RULE, STATE, UPTIME, VALUE};
+    let (mut channel, mut rule, mut episode, mut state) = (None, None, None, None);
+    let (mut uptime, mut value, mut outputs) = (None, None, None);
+    map(input, |key, input| {
+        match key {
+            CHANNEL => channel = Some(channel_index_of(input)?),
+            RULE => rule = Some(u32_of(input, "rule")?),
+            EPISODE => episode = Some(u64_of(input)?),
+            STATE => state = Some(coded(input, EventState::from_code, Error::UnknownEvent)?),
+            UPTIME => uptime = Some(u64_of(input)?),
+            VALUE => value = Some(scaled_of(input, "value")?),
+            OUTPUTS => outputs = Some(u8_of(input, "outputs")?),
+            _ => return skip(input),
+        }
+        Ok(())
+    })?;
+    Ok(LocalEvent {
+        channel: there(channel, "channel")?,
+        rule: there(rule, "rule")?,
+        episode: Sequence(there(episode, "episode")?),
+        state: there(state, "state")?,
+        uptime: Uptime(there(uptime, "uptime")?),
+        value: there(value, "value")?,
+        outputs: there(outputs, "outputs")?,
+    })
+}
+
+fn gateway_of(input: &mut Decoder<'_>) -> Result<GatewayAddress> {
+    String::try_from(str_of(input)?).map_err(|_| too_many("GATEWAY_BYTES_MAX", GATEWAY_BYTES_MAX))
+}
+
+fn channel_settings_of(input: &mut Decoder<'_>) -> Result<ChannelSettings> {
+    use key::channel_settings::{CALIBRATION, CHANNEL, DEADBAND, ENABLED, POSITION};
+    let (mut channel, mut enabled, mut position) = (None, true, None);
+    let (mut deadband, mut calibration) = (0, None);
+    map(input, |key, input| {
+        match key {
+            CHANNEL => channel = Some(channel_index_of(input)?),
+            ENABLED => enabled = bool_of(input)?,
+            POSITION => position = Some(Slug::new(str_of(input)?)?),
+            DEADBAND => deadband = u32_of(input, "deadband")?,
+            CALIBRATION => calibration = Some(calibration_of(input)?),
+            _ => return skip(input),
+        }
+        Ok(())
+    })?;
+    let channel = there(channel, "channel")?;
+    Ok(ChannelSettings { channel, enabled, position, deadband, calibration })
+}
+
+fn calibration_of(input: &mut Decoder<'_>) -> Result<Calibration> {
+    parts(input, 5)?;
+    Ok(Calibration {
+        number: u32_of(input, "calibration")?,
+        raw_low: scaled_of(input, "calibration")?,
+        reference_low: scaled_of(input, "calibration")?,
+        raw_high: scaled_of(input, "calibration")?,
+        reference_high: scaled_of(input, "calibration")?,
+    })
+}
+
+fn limit_of(input: &mut Decoder<'_>) -> Result<Limit> {
+    parts(input, 8)?;
+    Ok(Limit {
+        rule: u32_of(input, "rule")?,
+        channel: channel_index_of(input)?,
+        side: coded(input, Side::from_code, Error::UnknownSide)?,
+        threshold: scaled_of(input, "threshold")?,
+        deadband: u32_of(input, "deadband")?,
+        on_delay_s: u16_of(input, "on-delay")?,
+        off_delay_s: u16_of(input, "off-delay")?,
+        outputs: u8_of(input, "outputs")?,
+    })
+}
+
+/// Says in a word what of a command could not be read.
+fn name_of(error: Error) -> &'static str {
+    match error {
+        Error::Missing(name) | Error::OutOfRange(name) => name,
+        Error::TooMany { limit_name, .. } => limit_name,
+        Error::UnknownSide(_) => "side",
+        Error::Name(_) => "position",
+        _ => "settings",
+    }
 }
 
 fn ranges_of<const N: usize>(
@@ -373,6 +588,69 @@ fn push<T, const N: usize>(list: &mut Vec<T, N>, item: T, limit_name: &'static s
 fn u64_of(input: &mut Decoder<'_>) -> Result<u64> {
     let at = input.position();
     input.u64().map_err(malformed(at))
+}
+
+fn list<T, const N: usize>(
+    input: &mut Decoder<'_>,
+    limit_name: &'static str,
+    mut item: impl FnMut(&mut Decoder<'_>) -> Result<T>,
+) -> Result<Vec<T, N>> {
+    let count = array(input, limit_name, N)?;
+    let mut items = Vec::new();
+    for _ in 0..count {
+        push(&mut items, item(input)?, limit_name)?;
+    }
+    Ok(items)
+}
+
+/// Reads the header of an array of exactly so many items.
+fn parts(input: &mut Decoder<'_>, count: u64) -> Result<()> {
+    let at = input.position();
+    if input.array().map_err(malformed(at))? == Some(count) {
+        Ok(())
+    } else {
+        Err(Error::Malformed { at })
+    }
+}
+
+fn channel_index_of(input: &mut Decoder<'_>) -> Result<u8> {
+    let index = u64_of(input)?;
+    if index < CHANNELS_MAX as u64 {
+        Ok(index as u8)
+    } else {
+        Err(too_many("CHANNELS_MAX", CHANNELS_MAX))
+    }
+}
+
+fn scaled_of(input: &mut Decoder<'_>, name: &'static str) -> Result<Scaled> {
+    let at = input.position();
+    let value = input.i64().map_err(malformed(at))?;
+    i32::try_from(value).map(Scaled).map_err(|_| Error::OutOfRange(name))
+}
+
+fn detail_of(input: &mut Decoder<'_>) -> Result<Detail> {
+    String::try_from(str_of(input)?).map_err(|_| too_many("DETAIL_BYTES_MAX", DETAIL_BYTES_MAX))
+}
+
+fn length_of(input: &mut Decoder<'_>) -> Result<u16> {
+    let length = u64_of(input)?;
+    if length > CHUNK_BYTES_MAX as u64 {
+        return Err(too_many("CHUNK_BYTES_MAX", CHUNK_BYTES_MAX));
+    }
+    Ok(length as u16)
+}
+
+fn bytes_of<'b>(input: &mut Decoder<'b>) -> Result<&'b [u8]> {
+    let at = input.position();
+    input.bytes().map_err(malformed(at))
+}
+
+fn u8_of(input: &mut Decoder<'_>, name: &'static str) -> Result<u8> {
+    u8::try_from(u64_of(input)?).map_err(|_| Error::OutOfRange(name))
+}
+
+fn u16_of(input: &mut Decoder<'_>, name: &'static str) -> Result<u16> {
+    u16::try_from(u64_of(input)?).map_err(|_| Error::OutOfRange(name))
 }
 
 fn u32_of(input: &mut Decoder<'_>, name: &'static str) -> Result<u32> {

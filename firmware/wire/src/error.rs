@@ -53,6 +53,24 @@ pub enum Error {
     /// An outcome of a command that this version does not know.
     #[error("unknown outcome {0}")]
     UnknownOutcome(u64),
+    /// A state of an event that this version does not know.
+    #[error("unknown state {0} of an event")]
+    UnknownEvent(u64),
+    /// A state of an update that this version does not know.
+    #[error("unknown state {0} of an update")]
+    UnknownUpdate(u64),
+    /// A side of a limit that this version does not know.
+    #[error("unknown side {0} of a limit")]
+    UnknownSide(u64),
+    /// The command is one that this version knows, and what it asks for can't be read; it can still be
+    /// answered.
+    #[error("command {id} cannot be read: `{what}`")]
+    BadCommand {
+        /// The id under which it was sent.
+        id: u32,
+        /// What of it.
+        what: &'static str,
+    },
     /// A command that this version does not know; it can still be answered.
     #[error("unknown command {code}, sent as number {id}")]
     UnknownCommand {
@@ -82,7 +100,7 @@ pub enum Error {
         index: usize,
     },
     /// A data message that brings nothing, or two things at once.
-    #[error("a data message must bring readings, a gap or an answer, and one of them only")]
+    #[error("a data message must bring readings, a gap, an answer, an event or an update, and one of them only")]
     Body,
     /// A name that is none.
     #[error(transparent)]

@@ -59,6 +59,7 @@ fn birth() -> Birth {
         position: slug(position),
         sensor: slug("sht4x"),
         calibration,
+        enabled: true,
     };
     Birth {
         flash: FlashId(0xDEAD_BEEF),
@@ -70,6 +71,11 @@ fn birth() -> Birth {
         ring_size: 8_000,
         interval_ms: 60_000,
         next_due_ms: None,
+        settings: 0,
+        rolled_back: None,
+        heartbeat_ms: None,
+        target: None,
+        release: 0,
         firmware: "miaopu 0.1.0".try_into().unwrap(),
         channels: [
             channel(Quantity::AirTemperature, "canopy", 0),
@@ -143,7 +149,7 @@ fn a_gap_has_these_bytes() {
 
 #[test]
 fn an_answer_has_these_bytes() {
-    let body = Body::Answer { id: 42, outcome: Outcome::Refused };
+    let body = Body::Answer { id: 42, outcome: Outcome::Refused, detail: wire::Detail::new() };
     let answer = Data { flash: FlashId(5), boot: BootId(9), sent: Uptime(100), body };
     check(&answer, ANSWER, wire::encode_data, wire::decode_data);
 }
@@ -285,6 +291,7 @@ fn the_largest_birth_fits_its_limit() {
         position: position(n),
         sensor: position(n),
         calibration: u32::MAX,
+        enabled: false,
     });
     let largest = Birth {
         flash: FlashId(u32::MAX),
@@ -296,6 +303,11 @@ fn the_largest_birth_fits_its_limit() {
         ring_size: u32::MAX,
         interval_ms: u32::MAX,
         next_due_ms: Some(u32::MAX),
+        settings: u32::MAX,
+        rolled_back: Some(u32::MAX),
+        heartbeat_ms: Some(u32::MAX),
+        target: Some(position(0)),
+        release: u32::MAX,
         firmware: "f".repeat(32).as_str().try_into().unwrap(),
         channels: channels.collect(),
     };

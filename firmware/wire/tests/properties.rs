@@ -34,6 +34,7 @@ fn channel() -> impl Strategy<Value = Channel> {
             position,
             sensor,
             calibration,
+            enabled: true,
         },
     )
 }
@@ -64,6 +65,11 @@ prop_compose! {
             ring_size: size,
             interval_ms,
             next_due_ms,
+            settings: 0,
+            rolled_back: None,
+            heartbeat_ms: None,
+            target: None,
+            release: 0,
             firmware: firmware.as_str().try_into().unwrap(),
             channels: unique.into_iter().collect(),
         }

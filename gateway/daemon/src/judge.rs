@@ -209,10 +209,11 @@ impl Judge {
                 self.announcer.tell(Happening::Node(node));
                 self.repaint()
             }
-            NodeEvent::Answer { node, id, outcome, .. } => {
-                info!(%node, id, ?outcome, "A node answered a command.");
+            NodeEvent::Answer { node, id, outcome, detail, .. } => {
+                info!(%node, id, ?outcome, detail, "A node answered a command.");
                 Ok(())
             }
+            NodeEvent::Update { .. } => Ok(()),
         }
     }
 

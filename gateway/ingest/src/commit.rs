@@ -154,7 +154,7 @@ impl Committer {
                     at: frame.received,
                 });
             }
-            Body::Answer { .. } => return Ok(()),
+            Body::Answer { .. } | Body::Event { .. } | Body::Update { .. } => return Ok(()),
         }
         let unit = units.entry((frame.node.clone(), frame.data.flash)).or_default();
         unit.samples.append(&mut samples);

@@ -263,12 +263,20 @@ impl Intake {
         };
         let mut has_letter = false;
         match &data.body {
-            Body::Answer { id, outcome } => {
+            Body::Answer { id, outcome, detail } => {
                 let (id, outcome, at) = (*id, *outcome, arrival.received);
-                self.tell(NodeEvent::Answer { node, id, outcome, at });
+                let detail = detail.as_str().to_owned();
+                self.tell(NodeEvent::Answer { node, id, outcome, detail, at });
                 return Ok(());
             }
-            Body::Gap { .. } => {}
+            Body::Update { release, state, offset, length, detail } => {
+                let (release, state, at) = (*release, *state, arrival.received);
+                let (offset, length) = (*offset, *length);
+                let detail = detail.as_str().to_owned();
+                self.tell(NodeEvent::Update { node, release, state, offset, length, detail, at });
+                return Ok(());
+            }
+            Body::Event { .. } | Body::Gap { .. } => {}
             Body::Readings { first, readings, .. } => {
                 if readings.is_empty() {
                     return Ok(());

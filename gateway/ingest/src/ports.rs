@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use measure::{NodeKey, Timestamp};
 use store::Position;
 use tokio::sync::{broadcast, watch};
-use wire::{Birth, Outcome};
+use wire::{Birth, Outcome, UpdateState};
 
 /// The most events that wait for a slow reader of [`Outlets::events`]; beyond it the oldest are
 /// gone for that reader, who is told so (`Lagged`) and reads [`Outlets::nodes`] instead.
@@ -127,6 +127,25 @@ pub enum NodeEvent {
         id: u32,
         /// What became of it.
         outcome: Outcome,
+        /// Where it was refused: what is wrong.
+        detail: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// It said how far an update has come, and which bytes it wants.
+    Update {
+        /// The node.
+        node: NodeKey,
+        /// The release.
+        release: u32,
+        /// How far it has come.
+        state: UpdateState,
+        /// The first byte that is wanted.
+        offset: u32,
+        /// How many; 0: none.
+        length: u16,
+        /// Where it was refused: why.
+        detail: String,
         /// When.
         at: Timestamp,
     },

@@ -143,10 +143,13 @@ async fn node() -> Node<Flash, RING_PAGES> {
         position: Slug::new("bench").unwrap(),
         sensor: Slug::new("sht4x").unwrap(),
         calibration: 0,
+        enabled: true,
     };
     let config = node::Config {
         key: key(),
         firmware: heapless::String::try_from("tls-proof 0").unwrap(),
+        target: None,
+        release: 0,
         channels: [channel].into_iter().collect(),
         interval_ms: 60_000,
         backlog_pause_ms: 0,

@@ -15,7 +15,7 @@ use measure::{NodeKey, Slug, Timestamp, Uptime};
 use node::{Action, Config, Layout, Node, Origin, Schedule, Step};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
-use wire::{BIRTH_BYTES_MAX, Channel, DEATH_BYTES_MAX};
+use wire::{BIRTH_BYTES_MAX, Channel, DEATH_BYTES_MAX, Outcome};
 
 use crate::clock::Clock;
 use crate::flash::{self, Flash, PAGE_BYTES};
@@ -202,12 +202,14 @@ fn open_node(board: &Board, flash: Flash) -> Result<HostNode, Error> {
     let channels = board.channels.iter().map(|plan| {
         let sensor = Slug::new(plan.sensor).ok()?;
         let ChannelPlan { quantity, position, .. } = plan.clone();
-        Some(Channel { quantity, position, sensor, calibration: 0 })
+        Some(Channel { quantity, position, sensor, calibration: 0, enabled: true })
     });
     let channels: Vec<_> = channels.collect::<Option<_>>().ok_or_else(too_many)?;
     let config = Config {
         key: board.key.clone(),
         firmware: FIRMWARE.try_into().unwrap_or_default(),
+        target: None,
+        release: 0,
         channels: channels.as_slice().try_into().map_err(|_| too_many())?,
         interval_ms: interval_ms("interval", board.interval)?,
         backlog_pause_ms: 0,
@@ -496,7 +498,8 @@ impl<'b> Running<'b> {
             LinkEvent::Message(Message { topic, payload }) => {
                 let uptime = self.uptime(self.clock.now());
                 match at_once(node.receive(uptime, &topic, &payload)) {
-                    Ok(action) => Ok(action.and_then(|action| self.act(uptime, action))),
+                    Ok(Some(action)) => Ok(self.act(uptime, node, action)),
+                    Ok(None) => Ok(None),
                     Err(node::Error::Wire(error)) => {
                         warn!(node = %self.board.key, topic, %error, "Dropped a message.");
                         Ok(None)
@@ -507,18 +510,23 @@ impl<'b> Running<'b> {
         }
     }
 
-    fn act(&mut self, uptime: Uptime, action: Action) -> Option<End> {
+    fn act(&mut self, uptime: Uptime, node: &mut HostNode, action: Action<'_>) -> Option<End> {
         match action {
             Action::Identify => {
                 info!(node = %self.board.key, "The node blinks.");
                 None
             }
-            Action::Interval(ms) => {
+            Action::Configured | Action::Reconnect => {
                 if let Phase::Live { schedule, .. } = &mut self.phase {
-                    schedule.set_interval(uptime, ms);
+                    schedule.set_interval(uptime, node.interval_ms());
                 }
                 None
             }
+            Action::Offer { id, .. } => {
+                node.answer(id, Outcome::Refused, wire::detail(format_args!("no updates here")));
+                None
+            }
+            Action::Chunk(_) => None,
             Action::Reboot => {
                 self.is_reboot_due = true;
                 None

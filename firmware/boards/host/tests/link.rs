@@ -179,7 +179,7 @@ fn keep(seen: &mut Seen, topic: &Topic, payload: &[u8], clock: &Clock) -> Option
                     seen.gaps.push(range);
                     ack(data.flash, data.sent, Some(range))
                 }
-                Body::Answer { .. } => None,
+                Body::Answer { .. } | Body::Event { .. } | Body::Update { .. } => None,
             }
         }
         TopicKind::Death => {

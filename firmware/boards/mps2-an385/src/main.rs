@@ -128,6 +128,8 @@ fn open(
     let node_config = node::Config {
         key: config.key.clone(),
         firmware: String::try_from(FIRMWARE).expect("the name fits"),
+        target: None,
+        release: 0,
         channels,
         interval_ms: config.interval_ms,
         backlog_pause_ms: BACKLOG_PAUSE_MS,
@@ -195,6 +197,7 @@ fn add_channels(
             position: position.clone(),
             sensor: sensor.clone(),
             calibration: 0,
+            enabled: true,
         }));
     }
 }

@@ -49,11 +49,14 @@ pub(crate) fn config(channels: usize, ring_pages: u32) -> Config {
         position: Slug::new("canopy").unwrap(),
         sensor: Slug::new("sht4x").unwrap(),
         calibration: 0,
+        enabled: true,
     };
     let page = flash::PAGE_BYTES as u32;
     Config {
         key: NodeKey { site: Slug::new("nanchuan").unwrap(), node: Slug::new("bench-7").unwrap() },
         firmware: "test-1".try_into().unwrap(),
+        target: None,
+        release: 0,
         channels: quantities.iter().take(channels).map(channel).collect(),
         interval_ms: 60_000,
         backlog_pause_ms: 0,

@@ -164,6 +164,7 @@ impl Player<'_> {
             position: position.clone(),
             sensor: sensor.clone(),
             calibration: 0,
+            enabled: true,
         });
         let waiting = self.recording.readings.len() - self.next;
         Ok(Birth {
@@ -178,6 +179,11 @@ impl Player<'_> {
             next_due_ms: None,
             firmware: concat!("replay ", env!("CARGO_PKG_VERSION")).parse().unwrap_or_default(),
             channels: channels.collect(),
+            settings: 0,
+            rolled_back: None,
+            heartbeat_ms: None,
+            target: None,
+            release: 0,
         })
     }
 

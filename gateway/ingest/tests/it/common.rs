@@ -362,6 +362,7 @@ pub(crate) fn birth(flash: u32, boot: u32, session: u32) -> Birth {
         position: Slug::new("canopy").unwrap(),
         sensor: Slug::new("sht4x").unwrap(),
         calibration: 0,
+        enabled: true,
     };
     Birth {
         flash: FlashId(flash),
@@ -373,6 +374,11 @@ pub(crate) fn birth(flash: u32, boot: u32, session: u32) -> Birth {
         ring_size: 1_000,
         interval_ms: 60_000,
         next_due_ms: None,
+        settings: 0,
+        rolled_back: None,
+        heartbeat_ms: None,
+        target: None,
+        release: 0,
         firmware: "test 1".try_into().unwrap(),
         channels: [channel(Quantity::AirTemperature), channel(Quantity::RelativeHumidity)]
             .into_iter()

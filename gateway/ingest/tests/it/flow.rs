@@ -297,11 +297,11 @@ async fn the_answer_to_a_command_is_told_and_not_acknowledged() {
     let gateway = Gateway::start(broker.address().port()).await;
     let mut node = Node::born(gateway.port, "polite").await;
     let mut events = gateway.outlets.events.subscribe();
-    let body = Body::Answer { id: 42, outcome: Outcome::Refused };
+    let body = Body::Answer { id: 42, outcome: Outcome::Refused, detail: Default::default() };
     node.send(&Data { flash: FlashId(7), boot: BootId(1), sent: Uptime(5), body }).await;
     let event = tokio::time::timeout(DEADLINE, events.recv()).await.unwrap().unwrap();
     let (node_key, at) = (node.key.clone(), now());
-    assert_eq!(event, NodeEvent::Answer { node: node_key, id: 42, outcome: Outcome::Refused, at });
+    assert_eq!(event, NodeEvent::Answer { node: node_key, id: 42, outcome: Outcome::Refused, detail: String::new(), at });
     node.hears_nothing().await;
 }
 
