@@ -21,6 +21,41 @@ pub struct Row {
     pub position: String,
     /// The raw value, or the fault's name.
     pub value: Result<i64, String>,
+    /// The QARTOD flag.
+    pub quality: u8,
+}
+
+/// Sequences that a node has given up, as an export declares them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeclaredGap {
+    /// The life of the node's flash.
+    pub flash: String,
+    /// The first sequence.
+    pub first: u64,
+    /// The last sequence.
+    pub last: u64,
+    /// Why: `ring_full`, `unused` or `corrupt`.
+    pub reason: String,
+}
+
+impl Exported {
+    /// Returns the gaps that the dictionary declares for one node.
+    pub fn gaps(&self, node: &str) -> Result<Vec<DeclaredGap>> {
+        let gaps = self.dictionary.get("gaps").and_then(Value::as_array);
+        let gaps = gaps.context("the dictionary lists gaps")?.iter();
+        gaps.filter(|gap| gap.get("node").and_then(Value::as_str) == Some(node)).map(gap_of).collect()
+    }
+}
+
+fn gap_of(gap: &Value) -> Result<DeclaredGap> {
+    let text = |key: &str| gap.get(key).and_then(Value::as_str).map(str::to_owned);
+    let number = |key: &str| gap.get(key).and_then(Value::as_u64);
+    Ok(DeclaredGap {
+        flash: text("flash").context("a gap has a flash")?,
+        first: number("first_sequence").context("a gap has a first sequence")?,
+        last: number("last_sequence").context("a gap has a last sequence")?,
+        reason: text("reason").context("a gap has a reason")?,
+    })
 }
 
 /// An export: its rows and its dictionary.
@@ -54,6 +89,7 @@ pub fn export(data: &Path, into: &Path, node: &str) -> Result<Exported> {
         [column("node")?, column("quantity")?, column("position")?];
     let [at_value, at_fault, at_flash, at_sequence] =
         [column("value")?, column("fault")?, column("flash")?, column("sequence")?];
+    let at_quality = column("quality")?;
     for record in reader.records() {
         let record = record?;
         let cell = |at: usize| record.get(at).unwrap_or_default();
@@ -71,6 +107,7 @@ pub fn export(data: &Path, into: &Path, node: &str) -> Result<Exported> {
             quantity: quantity.name().to_owned(),
             position: cell(at_position).to_owned(),
             value,
+            quality: cell(at_quality).parse().context("a row has a flag")?,
         });
     }
     Ok(Exported { rows, dictionary })

@@ -160,6 +160,7 @@ mod tests {
             quantity: "air_temperature".into(),
             position: "canopy".into(),
             value: value.map_err(str::to_owned),
+            quality: 1,
         }
     }
 

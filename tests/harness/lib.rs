@@ -15,7 +15,7 @@ mod simulation;
 mod works;
 
 pub use broker::Mosquitto;
-pub use export::{Exported, Row, export};
+pub use export::{DeclaredGap, Exported, Row, export};
 pub use gateway::{Gateway, Settings};
 pub use http::Client;
 pub use image::{Image, ImageSettings, Qmp};
