@@ -19,6 +19,25 @@ pub struct Entry {
     pub uptime_ms: u64,
     /// The raw value, or the fault's name.
     pub value: Result<i64, String>,
+    /// The QARTOD flag, where the image says it.
+    pub quality: Option<u8>,
+}
+
+/// One line about an episode that the node judged itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// The life of the flash.
+    pub flash: String,
+    /// The boot in which it happened.
+    pub boot: u32,
+    /// Its sequence.
+    pub sequence: u64,
+    /// The number of the limit.
+    pub rule: u32,
+    /// The sequence of the event that raised the episode.
+    pub episode: u64,
+    /// `raised`, `returned` or `cancelled`.
+    pub state: String,
 }
 
 /// Everything that an image said, over all its boots.
@@ -26,9 +45,13 @@ pub struct Entry {
 pub struct Ledger {
     /// The readings, in the order in which they were said.
     pub entries: Vec<Entry>,
+    /// The events of local limits, in the order in which they were said.
+    pub events: Vec<Event>,
+    /// What the image said last of its outputs.
+    pub outputs: Option<u8>,
     /// Quantity and position by channel index.
     pub channels: BTreeMap<usize, (String, String)>,
-    /// Lines that begin with `ledger` or `channel` but can't be read.
+    /// Lines that begin with a known word but can't be read.
     pub garbled: Vec<String>,
 }
 
@@ -58,6 +81,10 @@ impl Ledger {
             rest.split_whitespace().filter_map(|word| word.split_once('=')).collect();
         let heard = match kind {
             "ledger" => entry(&fields).map(|entry| self.entries.push(entry)),
+            "event" => event(&fields).map(|event| self.events.push(event)),
+            "outputs" => fields.get("value").and_then(|value| value.parse().ok()).map(|value| {
+                self.outputs = Some(value);
+            }),
             "channel" => channel(&fields).map(|(index, place)| {
                 self.channels.insert(index, place);
             }),
@@ -112,7 +139,7 @@ impl Ledger {
         let place = self.channels.get(&entry.channel);
         place.is_some_and(|(quantity, position)| {
             (quantity, position, &entry.value) == (&row.quantity, &row.position, &row.value)
-        })
+        }) && entry.quality.is_none_or(|quality| quality == row.quality)
     }
 }
 
@@ -133,6 +160,21 @@ fn entry(fields: &BTreeMap<&str, &str>) -> Option<Entry> {
         channel: fields.get("channel")?.parse().ok()?,
         uptime_ms: fields.get("uptime_ms")?.parse().ok()?,
         value: value.parse().map_err(|_| value.to_owned()),
+        quality: match fields.get("quality") {
+            None => None,
+            Some(code) => Some(code.parse().ok()?),
+        },
+    })
+}
+
+fn event(fields: &BTreeMap<&str, &str>) -> Option<Event> {
+    Some(Event {
+        flash: (*fields.get("flash")?).to_owned(),
+        boot: fields.get("boot")?.parse().ok()?,
+        sequence: fields.get("seq")?.parse().ok()?,
+        rule: fields.get("rule")?.parse().ok()?,
+        episode: fields.get("episode")?.parse().ok()?,
+        state: (*fields.get("state")?).to_owned(),
     })
 }
 
@@ -162,6 +204,23 @@ mod tests {
             value: value.map_err(str::to_owned),
             quality: 1,
         }
+    }
+
+    #[test]
+    fn a_flag_that_was_said_must_be_stored() {
+        let mut ledger = ledger();
+        ledger.hear("ledger flash=0a boot=1 seq=3 channel=0 uptime_ms=30 value=1 quality=3");
+        let rows = |quality| {
+            let suspect = Row { quality, ..row(3, Ok(1)) };
+            [row(1, Ok(23_500)), row(2, Err("not_present")), suspect]
+        };
+        assert_eq!(ledger.judge(&rows(3)).lost, 0);
+        assert_eq!(ledger.judge(&rows(1)).lost, 1);
+        ledger.hear("event flash=0a boot=1 seq=4 rule=7 episode=4 state=raised");
+        ledger.hear("outputs value=1");
+        assert_eq!((ledger.events.len(), ledger.outputs, ledger.garbled.len()), (1, Some(1), 0));
+        ledger.hear("event flash=0a boot=1");
+        assert_eq!(ledger.garbled.len(), 1);
     }
 
     #[test]
