@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use heapless::{String, Vec};
 use measure::{NodeKey, Slug};
-use wire::{CHANNELS_MAX, Channel, FIRMWARE_BYTES_MAX};
+use wire::{CHANNELS_MAX, Channel, FIRMWARE_BYTES_MAX, GATEWAYS_MAX, GatewayAddress};
 
 /// Pages of flash for the node's identity and its gaps; they take turns.
 pub const IDENTITY_PAGES: u32 = 4;
@@ -29,6 +29,8 @@ pub struct Config {
     pub channels: Vec<Channel, CHANNELS_MAX>,
     /// How often the board samples until a command changes it, in milliseconds.
     pub interval_ms: u32,
+    /// Whom to connect to, in this order, until settings say otherwise.
+    pub gateways: Vec<GatewayAddress, GATEWAYS_MAX>,
     /// The least time between two frames of the backlog, in milliseconds. 0 sends as fast as the
     /// gateway acknowledges.
     pub backlog_pause_ms: u32,

@@ -6,7 +6,7 @@ use wire::{Ack, Command, Detail, Outcome, Request, Topic, TopicKind};
 
 use crate::node::{Answer, Link, check_interval};
 use crate::outbox::Result;
-use crate::{Action, Error, Node};
+use crate::{Action, Error, Node, Update};
 
 impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
     /// Takes a message in, and returns what it asks of the board.
@@ -96,7 +96,6 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
             Command::Reboot => (Outcome::Done, Some(Action::Reboot)),
             Command::Interval(ms) if check_interval(ms).is_none() => (Outcome::Refused, None),
             Command::Interval(ms) => {
-                self.outbox.save_interval(ms).await?;
                 self.birth.interval_ms = ms;
                 // The gateway judges silence by the interval that the birth names.
                 self.rebirth();
@@ -115,6 +114,12 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
         if self.link != Link::Down {
             self.link = Link::BirthDue;
         }
+    }
+
+    /// Says how an update comes along, once nothing fresh waits; a later report takes the place of one
+    /// that was not said yet. It is not acknowledged: the board says it again as long as it wants bytes.
+    pub fn report_update(&mut self, update: Update) {
+        self.update = Some(update);
     }
 
     /// Answers a command: the board does so for an [`Action::Offer`].

@@ -64,23 +64,37 @@ extern crate std;
 
 mod clock;
 mod config;
+mod dialer;
 mod entry;
 mod error;
 mod flight;
 mod hear;
 mod node;
 mod outbox;
+mod provision;
 mod ranges;
 mod recover;
 mod say;
 mod schedule;
 mod select;
+mod settings;
+mod sleep;
+mod take;
+mod vitals;
 
 pub use config::{Config, IDENTITY_PAGES, INTERVAL_MS_MAX, INTERVAL_MS_MIN, Layout};
+pub use dialer::{DIAL_PAUSE_MS_FIRST, DIAL_PAUSE_MS_MAX, Dial, Dialer};
 pub use entry::{ENTRY_BYTES_MAX, ring_bytes};
 pub use error::Error;
 pub use flight::{BACKLOG_IN_FLIGHT_MAX, FRAMES_IN_FLIGHT_MAX, RESEND_JITTER_MS, RESEND_MS};
-pub use node::{ANSWERS_MAX, Action, FRESH_READINGS_MAX, Node, Origin, Publish, QOS, Recorded};
+pub use node::{
+    ANSWERS_MAX, Action, FRESH_READINGS_MAX, Node, Origin, Publish, QOS, Recorded, Update,
+};
 pub use outbox::SEQUENCES_RESERVED;
+pub use provision::{Provision, ProvisionError};
 pub use ranges::{FREED_RANGES_MAX, GAPS_MAX};
 pub use schedule::{PROBES_MAX, RoundReadings, Schedule, Step};
+pub use settings::SETTINGS_PROOF_MS;
+pub use sleep::{RETAINED_BYTES, Retained, Start};
+pub use take::{CORNERS_AT_ONCE, EVENTS_AT_ONCE, Taken};
+pub use vitals::{LINK_LATE_MS, SAMPLING_LATE_MS, Vitals};

@@ -6,15 +6,15 @@ use embedded_storage_async::nor_flash::MultiwriteNorFlash;
 use heapless::{String, Vec};
 use measure::{BootId, FlashId, Quality, Reading, Sequence, Timestamp, Uptime};
 use wire::{
-    Birth, CHANNELS_MAX, Chunk, Death, Detail, MANIFEST_BYTES_MAX, Outcome, SIGNATURE_BYTES, Sampled,
-    TOPIC_BYTES_MAX, Topic, TopicKind,
+    Birth, CHANNELS_MAX, Chunk, Death, Detail, GATEWAYS_MAX, GatewayAddress, MANIFEST_BYTES_MAX,
+    Outcome, SIGNATURE_BYTES, Sampled, TOPIC_BYTES_MAX, Topic, TopicKind, UpdateState,
 };
 
 use crate::clock::Clock;
 use crate::entry::ring_bytes;
 use crate::flight::Flight;
 use crate::outbox::{Outbox, Result};
-use crate::{Config, Error, INTERVAL_MS_MAX, INTERVAL_MS_MIN};
+use crate::{Config, Error, INTERVAL_MS_MAX, INTERVAL_MS_MIN, Start};
 
 /// The most readings kept in memory to be sent before any backlog; older ones are sent from flash.
 pub const FRESH_READINGS_MAX: usize = 64;
@@ -31,6 +31,7 @@ pub struct Node<F: MultiwriteNorFlash, const PAGES: usize> {
     pub(crate) key: measure::NodeKey,
     /// What is published at the next birth; its session is the one that runs or ran last.
     pub(crate) birth: Birth,
+    pub(crate) gateways: Vec<GatewayAddress, GATEWAYS_MAX>,
     pub(crate) link: Link,
     pub(crate) clock: Clock,
     pub(crate) fresh: Fresh,
@@ -44,6 +45,7 @@ pub struct Node<F: MultiwriteNorFlash, const PAGES: usize> {
     pub(crate) recorded_at: Uptime,
     pub(crate) answers: Vec<Answer, ANSWERS_MAX>,
     pub(crate) answered: Option<Answer>,
+    pub(crate) update: Option<Update>,
     pub(crate) published: Option<Published>,
     pub(crate) random: u32,
 }
@@ -62,6 +64,7 @@ pub(crate) enum Link {
 pub(crate) enum Published {
     Birth,
     Answer(Answer),
+    Update(Update),
     Frame,
 }
 
@@ -71,6 +74,21 @@ pub(crate) struct Answer {
     pub(crate) id: u32,
     pub(crate) outcome: Outcome,
     pub(crate) detail: Detail,
+}
+
+/// How an update comes along, as the board tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Update {
+    /// The number of the release.
+    pub release: u32,
+    /// How far it has come.
+    pub state: UpdateState,
+    /// The first byte that is wanted; where none is, how many the node has.
+    pub offset: u32,
+    /// How many bytes are wanted, at most [`wire::CHUNK_BYTES_MAX`]; 0: none.
+    pub length: u16,
+    /// Where it was refused: why.
+    pub detail: Detail,
 }
 
 /// The newest readings, in memory too, so that they can go before any backlog.
@@ -139,13 +157,18 @@ pub enum Action<'p> {
 }
 
 impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
-    /// Reads the flash and begins a boot. `random` is a new random number at each start: it becomes the
+    /// Reads the flash and begins a boot, or goes on with one after deep sleep. `random` is a new random number at each start: it becomes the
     /// flash id where the flash holds nothing and is formatted, and spreads the node's resends.
     ///
     /// # Errors
     /// `Error::Flash` where the driver fails, `Error::Layout` and `Error::Config` where the
     /// configuration is not possible. Damage in the flash is repaired, and reported as a gap.
-    pub async fn open(flash: F, config: Config, random: u64) -> Result<Self, F::Error> {
+    pub async fn open(
+        flash: F,
+        config: Config,
+        random: u64,
+        start: Start<'_>,
+    ) -> Result<Self, F::Error> {
         let Config {
             key,
             firmware,
@@ -153,6 +176,7 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
             release,
             channels,
             interval_ms,
+            gateways,
             backlog_pause_ms,
             layout,
         } = config;
@@ -163,7 +187,10 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
         let pages = (layout.ring.len() / F::ERASE_SIZE).saturating_sub(1);
         let rounds = pages * (F::ERASE_SIZE.saturating_sub(8) / ring_bytes(channels.len()));
         let ring_size = u32::try_from(rounds * channels.len()).unwrap_or(u32::MAX);
-        let (outbox, kept_ms) = Outbox::open(flash, layout, FlashId(random as u32)).await?;
+        let resumed = match start {
+            Start::Cold | Start::Woken(_) => None,
+        };
+        let (outbox, _) = Outbox::open(flash, layout, FlashId(random as u32), resumed).await?;
         let birth = Birth {
             flash: outbox.identity.flash,
             boot: outbox.identity.boot,
@@ -172,7 +199,7 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
             next_sequence: outbox.next,
             ring_used: 0,
             ring_size,
-            interval_ms: kept_ms.and_then(check_interval).unwrap_or(interval_ms),
+            interval_ms,
             next_due_ms: None,
             firmware,
             channels,
@@ -186,6 +213,7 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
             outbox,
             key,
             birth,
+            gateways,
             link: Link::Down,
             clock: Clock::default(),
             fresh: Fresh { first: Sequence(0), boot_utc: None, readings: Vec::new() },
@@ -197,6 +225,7 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
             recorded_at: Uptime(0),
             answers: Vec::new(),
             answered: None,
+            update: None,
             published: None,
             // An xorshift must not begin at 0.
             random: ((random >> 32) as u32) | 1,
@@ -213,7 +242,7 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
         self.birth.boot
     }
 
-    /// Returns how often to sample, in milliseconds: as configured, or as a command has set it.
+    /// Returns how often to sample, in milliseconds: as configured, or as settings or a command say.
     pub fn interval_ms(&self) -> u32 {
         self.birth.interval_ms
     }

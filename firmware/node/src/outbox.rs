@@ -1,7 +1,7 @@
 //! The readings that wait in flash until the gateway has them.
 //!
 //! A ring of rounds (`sequential-storage`'s queue) and, beside it, a small map with the identity, the
-//! gaps and the interval. What the ring holds in order is the truth: everything else is rebuilt from it
+//! gaps, the settings and the limits that are broken. What the ring holds in order is the truth: everything else is rebuilt from it
 //! at a start. The newest round always stays, so that its sequence is known after a power cut.
 //!
 //! No future of this file may be dropped before it is done: the flash would be left in the middle.
@@ -14,7 +14,7 @@ use sequential_storage::cache::page_states::ArrayPageStates;
 use sequential_storage::cache::{Cache, Uncached};
 use sequential_storage::map::{MapConfig, MapStorage};
 use sequential_storage::queue::QueueStorage;
-use wire::GapReason;
+use wire::{GapReason, SETTINGS_BYTES_MAX};
 
 use crate::Error;
 use crate::config::Layout;
@@ -26,11 +26,15 @@ pub const SEQUENCES_RESERVED: u64 = 256;
 /// Rounds given up at once when the ring is full.
 const DROPPED_AT_ONCE: usize = 16;
 /// The largest item in flash with its key, rounded up to the widest flash word that is supported.
-pub(crate) const SCRATCH_BYTES: usize = 320;
+pub(crate) const SCRATCH_BYTES: usize = 1_088;
 
 const KEY_IDENTITY: u8 = 1;
 const KEY_GAPS: u8 = 2;
-const KEY_INTERVAL: u8 = 3;
+/// Which settings are in force; below it, the two places that they take turns in.
+pub(crate) const KEY_SETTLED: u8 = 3;
+pub(crate) const KEYS_SETTINGS: [u8; 2] = [4, 5];
+/// The limits that are broken.
+pub(crate) const KEY_EPISODES: u8 = 6;
 
 pub(crate) type Result<T, E> = core::result::Result<T, Error<E>>;
 pub(crate) type Queue<F, const PAGES: usize> =
@@ -58,7 +62,11 @@ pub(crate) struct Outbox<F: MultiwriteNorFlash, const PAGES: usize> {
 #[repr(align(4))]
 pub(crate) struct Scratch(pub(crate) [u8; SCRATCH_BYTES]);
 
-const _: () = assert!(SCRATCH_BYTES >= ENTRY_BYTES_MAX && SCRATCH_BYTES >= GAPS_BYTES_MAX + 33);
+const _: () = assert!(
+    SCRATCH_BYTES >= ENTRY_BYTES_MAX
+        && SCRATCH_BYTES >= GAPS_BYTES_MAX + 33
+        && SCRATCH_BYTES >= SETTINGS_BYTES_MAX + 33
+);
 
 /// Who the node is, written at each start and for each block of sequences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -258,11 +266,17 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Outbox<F, PAGES> {
         self.store(KEY_GAPS, &bytes).await
     }
 
-    pub(crate) async fn save_interval(&mut self, interval_ms: u32) -> Result<(), F::Error> {
-        self.store(KEY_INTERVAL, &interval_ms.to_le_bytes()).await
+    /// Reads what [`Self::store`] kept under `key`.
+    pub(crate) async fn fetch(&mut self, key: u8) -> Result<Option<&[u8]>, F::Error> {
+        let config =
+            MapConfig::<&mut F>::try_new(self.layout.identity.clone()).map_err(|_| BAD_IDENTITY)?;
+        let mut map =
+            MapStorage::<u8, _, _>::new(self.queue.flash(), config, Cache::new_uncached());
+        Ok(map.fetch_item::<&[u8]>(&mut self.scratch.0, &key).await?)
     }
 
-    async fn store(&mut self, key: u8, value: &[u8]) -> Result<(), F::Error> {
+    /// Keeps `value` under `key`, in place of what was there: a power cut leaves one or the other.
+    pub(crate) async fn store(&mut self, key: u8, value: &[u8]) -> Result<(), F::Error> {
         let config =
             MapConfig::<&mut F>::try_new(self.layout.identity.clone()).map_err(|_| BAD_IDENTITY)?;
         let mut map =
@@ -287,7 +301,6 @@ impl<E> From<BadIdentity> for Error<E> {
 pub(crate) struct Kept {
     pub(crate) identity: Option<Identity>,
     pub(crate) gaps: Gaps,
-    pub(crate) interval_ms: Option<u32>,
 }
 
 /// Reads the identity pages; what cannot be read is erased.
@@ -299,13 +312,12 @@ pub(crate) async fn read_kept<F: MultiwriteNorFlash>(
     let config = MapConfig::<&mut F>::try_new(layout.identity.clone()).map_err(|_| BAD_IDENTITY)?;
     let mut map = MapStorage::<u8, _, _>::new(flash, config, Cache::new_uncached());
     let mut kept = Kept::default();
-    for key in [KEY_IDENTITY, KEY_GAPS, KEY_INTERVAL] {
+    for key in [KEY_IDENTITY, KEY_GAPS] {
         match map.fetch_item::<&[u8]>(&mut scratch.0, &key).await {
             Ok(None) => {}
             Ok(Some(bytes)) => match key {
                 KEY_IDENTITY => kept.identity = Identity::parse(bytes),
-                KEY_GAPS => kept.gaps = Gaps::parse(bytes),
-                _ => kept.interval_ms = bytes.first_chunk().map(|ms| u32::from_le_bytes(*ms)),
+                _ => kept.gaps = Gaps::parse(bytes),
             },
             Err(StorageError::Storage { value }) => return Err(Error::Flash(value)),
             Err(_) => {

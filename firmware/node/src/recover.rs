@@ -17,6 +17,28 @@ use crate::outbox::{
 };
 use crate::ranges::{Freed, Gap, Gaps};
 
+/// What a node that slept knows of the boot that goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Resumed {
+    pub(crate) flash: FlashId,
+    pub(crate) boot: BootId,
+    pub(crate) next: Sequence,
+    pub(crate) boot_first: Sequence,
+}
+
+impl Resumed {
+    /// Returns whether this is what the flash holds: nothing came in between.
+    fn fits(&self, kept: &Kept, found: &Found) -> bool {
+        let is_known = kept.identity.is_some_and(|known| {
+            known.flash == self.flash && known.boot == self.boot && known.reserved >= self.next
+        });
+        let is_newest = found.newest.is_none_or(|newest| {
+            newest.flash == self.flash && newest.boot <= self.boot && newest.end() <= self.next
+        });
+        is_known && is_newest && self.boot_first <= self.next
+    }
+}
+
 /// What a pass over the ring found.
 #[derive(Default)]
 struct Found {
@@ -27,13 +49,15 @@ struct Found {
 }
 
 impl<F: MultiwriteNorFlash, const PAGES: usize> Outbox<F, PAGES> {
-    /// Reads the flash and begins a new boot. Where nothing at all can be read, the flash is formatted
-    /// and gets `fresh_id`. Returns the outbox and the interval that a command has set.
+    /// Reads the flash and begins a new boot, or goes on with the one that `resumed` names where the flash
+    /// bears it out. Where nothing at all can be read, the flash is formatted and gets `fresh_id`. Returns
+    /// whether the boot goes on.
     pub(crate) async fn open(
         flash: F,
         layout: Layout,
         fresh_id: FlashId,
-    ) -> Result<(Self, Option<u32>), F::Error> {
+        resumed: Option<Resumed>,
+    ) -> Result<(Self, bool), F::Error> {
         let mut scratch = Scratch([0; SCRATCH_BYTES]);
         let mut queue = queue(flash, &layout)?;
         let kept = read_kept(queue.flash(), &layout, &mut scratch).await?;
@@ -48,7 +72,25 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Outbox<F, PAGES> {
                 (Found::default(), true)
             }
         };
-        let interval_ms = kept.interval_ms;
+        if let Some(resumed) = resumed.filter(|one| !is_lost && one.fits(&kept, &found))
+            && let Kept { identity: Some(identity), gaps } = kept
+        {
+            let floor = found.first.map_or(identity.floor, |round| round.first);
+            let mut outbox = Self {
+                queue,
+                layout,
+                identity,
+                next: resumed.next,
+                boot_first: resumed.boot_first,
+                newest_end: found.newest.map_or(floor, |round| round.end()),
+                used: found.readings,
+                freed: Freed::new(floor),
+                gaps,
+                scratch,
+            };
+            outbox.finish_dropping().await?;
+            return Ok((outbox, true));
+        }
         let (identity, mut gaps) = begin_boot(kept, &found, fresh_id);
         let next = identity.reserved;
         let mut floor = found.first.map_or(identity.floor, |round| round.first);
@@ -81,7 +123,7 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Outbox<F, PAGES> {
         }
         outbox.save_identity(Identity { floor, ..identity }).await?;
         outbox.finish_dropping().await?;
-        Ok((outbox, interval_ms))
+        Ok((outbox, false))
     }
 
     /// A power cut may have come after the gap of a full ring was written and before the rounds went.

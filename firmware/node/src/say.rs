@@ -9,7 +9,7 @@ use crate::node::{Answer, Link, Published};
 use crate::outbox::Result;
 use crate::ranges::{FREED_RANGES_MAX, Freed, Gap};
 use crate::select::Unsent;
-use crate::{Error, Node, Publish};
+use crate::{Error, Node, Publish, Update};
 
 impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
     /// Returns the next message to publish, written into `buffer`, or `None` where there is nothing to
@@ -41,6 +41,9 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
         if !self.flight.is_full() && !self.fresh.readings.is_empty() {
             return self.publish_fresh(now, buffer).map(Some);
         }
+        if let Some(update) = self.update.take() {
+            return self.publish_update(now, update, buffer).map(Some);
+        }
         if !self.flight.has_room_for_backlog() || now < self.backlog_at {
             return Ok(None);
         }
@@ -59,6 +62,7 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
             Some(Published::Answer(Answer { id, outcome, detail })) => {
                 self.answer(id, outcome, detail);
             }
+            Some(Published::Update(update)) => self.update = self.update.take().or(Some(update)),
             Some(Published::Frame) => {
                 self.flight.undo();
                 self.has_backlog = true;
@@ -76,7 +80,7 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
             Link::Up => {}
         }
         let has_fresh = !self.fresh.readings.is_empty() && !self.flight.is_full();
-        if has_fresh || !self.answers.is_empty() {
+        if has_fresh || !self.answers.is_empty() || self.update.is_some() {
             return Some(now);
         }
         let has_more = self.has_backlog || self.gap_to_say().is_some();
@@ -128,6 +132,19 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
             .ok_or(Error::Wire(wire::Error::Buffer { bytes: buffer.len() }))?;
         self.fresh.remove(count);
         self.sent(now, range, false);
+        Ok(self.publish(TopicKind::Data, buffer, length))
+    }
+
+    fn publish_update<'b>(
+        &mut self,
+        now: Uptime,
+        update: Update,
+        buffer: &'b mut [u8],
+    ) -> Result<Publish<'b>, F::Error> {
+        let Update { release, state, offset, length, detail } = update.clone();
+        let body = Body::Update { release, state, offset, length, detail };
+        let length = self.encode(now, body, buffer)?;
+        self.published = Some(Published::Update(update));
         Ok(self.publish(TopicKind::Data, buffer, length))
     }
 

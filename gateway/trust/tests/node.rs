@@ -17,7 +17,7 @@ use host::flash::{Flash, PAGE_BYTES};
 use ingest::{Account, DeadLetter, DeadLetters, Directory, Outlets, PortError, Ports, Secret};
 use measure::{NodeKey, Quality, Quantity, Scaled, Slug, Timestamp, Uptime};
 use minimq::{Buffers, ConfigBuilder, Publication, QoS, Session, TopicFilter, Will};
-use node::{Layout, Node, Origin};
+use node::{Layout, Node, Origin, Start};
 use rand_core::OsRng;
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use store::{Store, embedded};
@@ -152,13 +152,16 @@ async fn node() -> Node<Flash, RING_PAGES> {
         release: 0,
         channels: [channel].into_iter().collect(),
         interval_ms: 60_000,
+        gateways: Default::default(),
         backlog_pause_ms: 0,
         layout: Layout::split(
             0..u32::try_from(FLASH_PAGES * PAGE_BYTES).unwrap(),
             u32::try_from(PAGE_BYTES).unwrap(),
         ),
     };
-    Node::open(Flash::in_memory(FLASH_PAGES), config, 0x5EED_0001_0000_0001).await.unwrap()
+    Node::open(Flash::in_memory(FLASH_PAGES), config, 0x5EED_0001_0000_0001, Start::Cold)
+        .await
+        .unwrap()
 }
 
 /// Shakes hands with what listens there.

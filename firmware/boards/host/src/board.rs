@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use measure::{NodeKey, Slug, Timestamp, Uptime};
-use node::{Action, Config, Layout, Node, Origin, Schedule, Step};
+use node::{Action, Config, Layout, Node, Origin, Schedule, Start, Step};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 use wire::{BIRTH_BYTES_MAX, Channel, DEATH_BYTES_MAX, Outcome};
@@ -212,10 +212,12 @@ fn open_node(board: &Board, flash: Flash) -> Result<HostNode, Error> {
         release: 0,
         channels: channels.as_slice().try_into().map_err(|_| too_many())?,
         interval_ms: interval_ms("interval", board.interval)?,
+        // The link has the address: there is only the one broker.
+        gateways: Default::default(),
         backlog_pause_ms: 0,
         layout: Layout::split(0..(pages * PAGE_BYTES) as u32, PAGE_BYTES as u32),
     };
-    at_once(Node::open(flash, config, random()))
+    at_once(Node::open(flash, config, random(), Start::Cold))
         .map_err(|source| Error::Node { key: board.key.clone(), source })
 }
 
@@ -377,8 +379,10 @@ impl<'b> Running<'b> {
         let history = match &mut self.phase {
             Phase::Live { sensing, schedule } => {
                 while let Step::Round { at, readings } = sensing.poll(schedule, uptime, now) {
-                    let recorded = at_once(node.record(at, &readings, Origin::Live))?;
-                    self.counters.recorded.fetch_add(u64::from(recorded.count), Ordering::Relaxed);
+                    let taken = at_once(node.take(at, &readings))?;
+                    let counts = [taken.before, taken.recorded].into_iter().flatten();
+                    let count = counts.map(|recorded| u64::from(recorded.count)).sum();
+                    self.counters.recorded.fetch_add(count, Ordering::Relaxed);
                 }
                 return Ok(());
             }

@@ -43,7 +43,7 @@ use embassy_sync::watch::Watch;
 use embassy_time::{Instant, Timer};
 use heapless::{String, Vec};
 use measure::{Slug, Uptime};
-use node::{IDENTITY_PAGES, Layout, Node, Origin, Schedule, Step};
+use node::{IDENTITY_PAGES, Layout, Node, Schedule, Start, Step};
 use sensors::{Bh1750, Chip, Lm75, Medium, Probe, Scd4x, Sht4x};
 use static_cell::{ConstStaticCell, StaticCell};
 use wire::{CHANNELS_MAX, Channel};
@@ -132,6 +132,7 @@ fn open(
         release: 0,
         channels,
         interval_ms: config.interval_ms,
+        gateways: Vec::new(),
         backlog_pause_ms: BACKLOG_PAUSE_MS,
         layout: Layout::split(0..flash::BYTES, flash::PAGE_BYTES),
     };
@@ -142,7 +143,7 @@ fn open(
     let random = u64::from_le_bytes(host::random());
     // The futures of this flash are ready at once, so nothing is waited for.
     let node = NODE.init_with(|| {
-        let opened = block_on(Node::open(flash, node_config, random));
+        let opened = block_on(Node::open(flash, node_config, random, Start::Cold));
         Mutex::new(opened.unwrap_or_else(|error| stop("flash", error)))
     });
     let (flash, boot) = (node.get_mut().flash_id(), node.get_mut().boot());
@@ -224,8 +225,16 @@ async fn sample(node: &'static Shared, probes: Probes, first_channel: u8) -> ! {
         // The line follows the flash under one lock, so the link cannot send a reading before its
         // line.
         let mut node = node.lock().await;
-        match node.record(at, &readings, Origin::Live).await {
-            Ok(recorded) => ledger::recorded(node.flash_id(), node.boot(), recorded, &readings),
+        match node.take(at, &readings).await {
+            Ok(taken) => {
+                let (flash, boot) = (node.flash_id(), node.boot());
+                if let Some(before) = taken.before {
+                    ledger::recorded(flash, boot, before, &taken.corners);
+                }
+                if let Some(recorded) = taken.recorded {
+                    ledger::recorded(flash, boot, recorded, &taken.readings);
+                }
+            }
             Err(error) => log!("flash: {} readings not taken: {error}", readings.len()),
         }
         RECORDED.signal(());
