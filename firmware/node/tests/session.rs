@@ -266,7 +266,7 @@ fn each_command_is_answered_and_done_once() {
         bench.hear(&asked).unwrap();
         bench.pump().unwrap();
     }
-    assert_eq!(bench.actions, [Action::Identify, Action::Interval(5_000), Action::Reboot]);
+    assert_eq!(bench.actions, [Action::Identify, Action::Configured, Action::Reboot]);
     assert_eq!(bench.gateway.answers.len(), 6);
     assert!(bench.gateway.answers.iter().all(|answer| answer.1 == Outcome::Done));
 }

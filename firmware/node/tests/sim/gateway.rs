@@ -25,15 +25,29 @@ pub(crate) struct Stored {
     pub(crate) history: bool,
 }
 
+/// An event as it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StoredEvent {
+    pub(crate) boot: u32,
+    pub(crate) event: wire::LocalEvent,
+    pub(crate) utc: Option<Timestamp>,
+    pub(crate) uncertain: bool,
+}
+
 pub(crate) struct Gateway {
     pub(crate) births: Vec<Birth>,
     pub(crate) known: BTreeSet<u32>,
     pub(crate) readings: BTreeMap<(u32, u64), Stored>,
+    pub(crate) events: BTreeMap<(u32, u64), StoredEvent>,
     /// In the order in which they came, with repeats.
     pub(crate) order: Vec<u64>,
     pub(crate) repeats: u64,
     pub(crate) gaps: Vec<(u32, SequenceRange, GapReason)>,
     pub(crate) answers: Vec<(u32, wire::Outcome)>,
+    /// What was said with them.
+    pub(crate) details: Vec<String>,
+    /// How an update comes along, as the node said it.
+    pub(crate) updates: Vec<Body>,
     /// Whether births, readings and gaps are acknowledged.
     pub(crate) acknowledges: bool,
     pub(crate) latency_ms: i64,
@@ -46,10 +60,13 @@ impl Gateway {
             births: Vec::new(),
             known: BTreeSet::new(),
             readings: BTreeMap::new(),
+            events: BTreeMap::new(),
             order: Vec::new(),
             repeats: 0,
             gaps: Vec::new(),
             answers: Vec::new(),
+            details: Vec::new(),
+            updates: Vec::new(),
             acknowledges: true,
             latency_ms: 0,
             next_id: 1,
@@ -81,9 +98,29 @@ impl Gateway {
             return vec![self.command(wire::Command::Rebirth)];
         }
         let range = match &data.body {
-            Body::Answer { id, outcome } => {
+            Body::Answer { id, outcome, detail } => {
                 self.answers.push((*id, *outcome));
+                self.details.push(detail.as_str().into());
                 return Vec::new();
+            }
+            Body::Update { .. } => {
+                self.updates.push(data.body.clone());
+                return Vec::new();
+            }
+            Body::Event { sequence, boot_utc, uncertain, event } => {
+                let stored = StoredEvent {
+                    boot: data.boot.0,
+                    event: *event,
+                    utc: boot_utc.map(|utc| utc.plus_ms(event.uptime.0 as i64)),
+                    uncertain: *uncertain,
+                };
+                let key = (data.flash.0, sequence.0);
+                let before = self.events.entry(key).or_insert(stored);
+                assert_eq!(
+                    before.event, stored.event,
+                    "sequence {sequence:?} stands for two events"
+                );
+                SequenceRange::new(*sequence, *sequence).unwrap()
             }
             Body::Gap { range, reason } => {
                 self.gaps.push((data.flash.0, *range, *reason));

@@ -59,6 +59,7 @@ pub(crate) fn config(channels: usize, ring_pages: u32) -> Config {
         release: 0,
         channels: quantities.iter().take(channels).map(channel).collect(),
         interval_ms: 60_000,
+        gateways: heapless::Vec::new(),
         backlog_pause_ms: 0,
         layout: Layout::split(0..(4 + ring_pages) * page, page),
     }
@@ -89,7 +90,9 @@ pub(crate) struct Bench {
     pub(crate) taken: BTreeMap<(u32, u64), Taken>,
     /// What it was given and did not confirm.
     pub(crate) tried: Vec<Taken>,
-    pub(crate) actions: Vec<Action>,
+    pub(crate) actions: Vec<Action<'static>>,
+    /// Bytes of images that were given to the board: release, offset, bytes.
+    pub(crate) chunks: Vec<(u32, u32, Vec<u8>)>,
     pub(crate) value: i32,
 }
 
@@ -108,6 +111,7 @@ impl Bench {
             taken: BTreeMap::new(),
             tried: Vec::new(),
             actions: Vec::new(),
+            chunks: Vec::new(),
             value: 0,
         }
     }
@@ -127,7 +131,12 @@ impl Bench {
         self.boots += 1;
         self.booted = self.utc;
         let random = 0x1234_5678_9ABC_DEF0_u64.wrapping_mul(self.boots) ^ 0x5555;
-        self.node = Some(run(Node::open(self.flash.clone(), self.config.clone(), random))?);
+        self.node = Some(run(Node::open(
+            self.flash.clone(),
+            self.config.clone(),
+            random,
+            node::Start::Cold,
+        ))?);
         Ok(())
     }
 
@@ -201,8 +210,21 @@ impl Bench {
 
     pub(crate) fn hear(&mut self, message: &Outgoing) -> Result<(), TestError> {
         let now = self.now();
-        let action = run(self.node().receive(now, &message.topic, &message.payload))?;
-        self.actions.extend(action);
+        let action = match run(self.node().receive(now, &message.topic, &message.payload))? {
+            None => return Ok(()),
+            Some(Action::Chunk(chunk)) => {
+                self.chunks.push((chunk.release, chunk.offset, chunk.bytes.to_vec()));
+                return Ok(());
+            }
+            Some(Action::Identify) => Action::Identify,
+            Some(Action::Configured) => Action::Configured,
+            Some(Action::Reconnect) => Action::Reconnect,
+            Some(Action::Reboot) => Action::Reboot,
+            Some(Action::Offer { id, manifest, signature }) => {
+                Action::Offer { id, manifest, signature }
+            }
+        };
+        self.actions.push(action);
         Ok(())
     }
 
