@@ -18,10 +18,12 @@
 //! | [`MESSAGES_PER_COMMIT_MAX`] | 128 messages in a commit | the next ones are in the next |
 //! | [`LINGER_MAX`] | 50 ms from the first message of a batch to its commit | shorter by configuration |
 //! | [`EVENTS_MAX`] | 1024 events for a slow reader | the oldest are gone, the reader is told |
+//! | [`DOWNLINK_MESSAGES_MAX`] | 256 messages to nodes that wait to be written | refused; who needs an answer asks again |
 //! | [`DEAD_LETTERS_PER_BATCH_MAX`] | 16 dead letters in a batch | counted, not kept |
 
 mod commit;
 mod dating;
+mod downlink;
 mod intake;
 mod link;
 mod ports;
@@ -36,6 +38,7 @@ use store::Store;
 use tokio_util::sync::CancellationToken;
 
 pub use dating::FUTURE_MAX_MS;
+pub use downlink::{DOWNLINK_MESSAGES_MAX, Downlink, Unsent};
 pub use link::{
     FILTERS, INBOX_MESSAGES_MAX, KEEP_ALIVE, PACKET_BYTES_MAX, RECEIVE_MAX, SESSION_EXPIRY_S,
 };
@@ -148,11 +151,14 @@ pub async fn run(
 ) -> Result<(), Error> {
     let (session, gate, arrivals) =
         link::open(&config, Arc::clone(&outlets), Arc::clone(&ports.clock));
-    let stage = stage::Stage::new(&config, ports, outlets, gate).await?;
+    let (downlink, counters) = (outlets.downlink.clone(), Arc::clone(&outlets.counters));
+    let stage = stage::Stage::new(&config, ports, outlets, gate.clone()).await?;
     let hang_up = CancellationToken::new();
     let polling = tokio::spawn(session.run(hang_up.clone()));
+    let speaking = tokio::spawn(downlink.run(gate, counters, hang_up.clone()));
     let result = stage.run(arrivals, stop).await;
     hang_up.cancel();
     polling.await.map_err(Error::Panicked)?;
+    speaking.await.map_err(Error::Panicked)?;
     result
 }

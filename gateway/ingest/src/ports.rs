@@ -10,6 +10,8 @@ use store::Position;
 use tokio::sync::{broadcast, watch};
 use wire::{Birth, Outcome, UpdateState};
 
+use crate::downlink::Downlink;
+
 /// The most events that wait for a slow reader of [`Outlets::events`]; beyond it the oldest are
 /// gone for that reader, who is told so (`Lagged`) and reads [`Outlets::nodes`] instead.
 pub const EVENTS_MAX: usize = 1_024;
@@ -204,6 +206,8 @@ pub struct Outlets {
     pub health: watch::Sender<Health>,
     /// What was counted.
     pub counters: Arc<Counters>,
+    /// What other rooms say to nodes: the one way in.
+    pub downlink: Downlink,
 }
 
 impl Default for Outlets {
@@ -214,6 +218,7 @@ impl Default for Outlets {
             events: broadcast::Sender::new(EVENTS_MAX),
             health: watch::Sender::new(Health { link: Link::Connecting, storage: Storage::Good }),
             counters: Arc::default(),
+            downlink: Downlink::default(),
         }
     }
 }
@@ -237,6 +242,10 @@ pub struct Counters {
     pub commit_failures: Count,
     /// Acknowledgements sent to nodes.
     pub acknowledgements: Count,
+    /// Messages of other rooms that were said to nodes.
+    pub said: Count,
+    /// Messages of other rooms that found no connection and were dropped.
+    pub unsaid: Count,
     /// Births that nodes were asked for.
     pub rebirths: Count,
     /// Messages that were not understood, whether there was room to keep them or not.
