@@ -20,8 +20,8 @@
 //! its line (again) before it is sent: a line may come more than once, the same each time. Count by
 //! flash and seq.
 
-use measure::{BootId, FlashId, NodeKey, Reading, Sequence, Uptime};
-use node::{Publish, Recorded, RoundReadings};
+use measure::{BootId, FlashId, NodeKey, Quality, Reading, Sequence, Uptime};
+use node::{Publish, Recorded};
 use wire::{Body, Channel, GapReason};
 
 use crate::host::{Stream, line};
@@ -49,7 +49,12 @@ pub(crate) fn node(key: &NodeKey, flash: FlashId, boot: BootId) {
 }
 
 /// Writes one round that is in flash.
-pub(crate) fn recorded(flash: FlashId, boot: BootId, recorded: Recorded, readings: &RoundReadings) {
+pub(crate) fn recorded(
+    flash: FlashId,
+    boot: BootId,
+    recorded: Recorded,
+    readings: &[(u8, Reading, Quality)],
+) {
     for (sequence, (channel, reading, _)) in (recorded.first.0..).zip(readings) {
         one(flash, boot, Sequence(sequence), *channel, recorded.uptime, *reading);
     }
