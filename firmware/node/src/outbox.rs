@@ -14,7 +14,7 @@ use sequential_storage::cache::page_states::ArrayPageStates;
 use sequential_storage::cache::{Cache, Uncached};
 use sequential_storage::map::{MapConfig, MapStorage};
 use sequential_storage::queue::QueueStorage;
-use wire::{GapReason, SETTINGS_BYTES_MAX};
+use wire::{EventState, GapReason, LocalEvent, SETTINGS_BYTES_MAX};
 
 use crate::Error;
 use crate::config::Layout;
@@ -122,26 +122,98 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Outbox<F, PAGES> {
         readings: &[(u8, Reading, Quality)],
     ) -> Result<Sequence, F::Error> {
         let first = self.next;
-        let end = Sequence(first.0 + readings.len() as u64);
-        if end > self.identity.reserved {
-            let reserved = Sequence(end.0 + SEQUENCES_RESERVED - readings.len() as u64);
-            self.save_identity(Identity { reserved, floor: self.freed.floor(), ..self.identity })
-                .await?;
-        }
         let round = Round {
             flash: self.identity.flash,
             boot: self.identity.boot,
             first,
             count: readings.len() as u8,
+            floor: self.freed.floor().min(first),
             uptime: at,
             boot_utc,
             history,
+            event: None,
         };
+        self.push_given(&round, readings).await
+    }
+
+    /// Writes a local event to the flash and returns its sequence. The episode of a raised event is
+    /// that sequence; the uptime is `at`.
+    pub(crate) async fn push_event(
+        &mut self,
+        at: Uptime,
+        boot_utc: Option<Timestamp>,
+        event: LocalEvent,
+    ) -> Result<Sequence, F::Error> {
+        let first = self.next;
+        let episode = if event.state == EventState::Raised { first } else { event.episode };
+        let round = Round {
+            flash: self.identity.flash,
+            boot: self.identity.boot,
+            first,
+            count: 1,
+            floor: self.freed.floor().min(first),
+            uptime: at,
+            boot_utc,
+            history: false,
+            event: Some(LocalEvent { episode, uptime: at, ..event }),
+        };
+        self.push_given(&round, &[]).await
+    }
+
+    /// Writes a round that has sequences, from `self.next` on.
+    async fn push_given(
+        &mut self,
+        round: &Round,
+        readings: &[(u8, Reading, Quality)],
+    ) -> Result<Sequence, F::Error> {
+        let end = round.end();
+        if end > self.identity.reserved {
+            let reserved = Sequence(round.first.0 + SEQUENCES_RESERVED);
+            self.save_identity(Identity { reserved, floor: self.freed.floor(), ..self.identity })
+                .await?;
+        }
         self.next = end;
-        self.push_round(&round, readings).await?;
+        self.push_round(round, readings).await?;
         self.newest_end = end;
         self.used = self.used.saturating_add(u32::from(round.count));
-        Ok(first)
+        Ok(round.first)
+    }
+
+    /// Writes that no more sequences are reserved than were given: a node that sleeps leaves no gap.
+    pub(crate) async fn close_block(&mut self) -> Result<(), F::Error> {
+        let identity = Identity { reserved: self.next, floor: self.freed.floor(), ..self.identity };
+        if identity == self.identity { Ok(()) } else { self.save_identity(identity).await }
+    }
+
+    /// Keeps `bytes` under `key`, one that this file does not use itself, in place of what was there. At most
+    /// [`SETTINGS_BYTES_MAX`] bytes.
+    pub(crate) async fn save(&mut self, key: u8, bytes: &[u8]) -> Result<(), F::Error> {
+        let config =
+            MapConfig::<&mut F>::try_new(self.layout.identity.clone()).map_err(|_| BAD_IDENTITY)?;
+        let mut scratch = [0; SETTINGS_BYTES_MAX + 64];
+        let mut map =
+            MapStorage::<u8, _, _>::new(self.queue.flash(), config, Cache::new_uncached());
+        Ok(map.store_item(&mut scratch, &key, &bytes).await?)
+    }
+
+    /// Reads what is kept under `key` into `into` and returns its length; `None` where there is nothing,
+    /// or more than finds room.
+    pub(crate) async fn load(
+        &mut self,
+        key: u8,
+        into: &mut [u8],
+    ) -> Result<Option<usize>, F::Error> {
+        let config =
+            MapConfig::<&mut F>::try_new(self.layout.identity.clone()).map_err(|_| BAD_IDENTITY)?;
+        let mut scratch = [0; SETTINGS_BYTES_MAX + 64];
+        let mut map =
+            MapStorage::<u8, _, _>::new(self.queue.flash(), config, Cache::new_uncached());
+        let Some(bytes) = map.fetch_item::<&[u8]>(&mut scratch, &key).await? else {
+            return Ok(None);
+        };
+        let Some(room) = into.get_mut(..bytes.len()) else { return Ok(None) };
+        room.copy_from_slice(bytes);
+        Ok(Some(bytes.len()))
     }
 
     /// Writes down that this boot's clock became known, for the readings from before.
@@ -155,9 +227,11 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Outbox<F, PAGES> {
             boot: self.identity.boot,
             first: self.next,
             count: 0,
+            floor: self.freed.floor().min(self.next),
             uptime: at,
             boot_utc: Some(boot_utc),
             history: false,
+            event: None,
         };
         self.push_round(&round, &[]).await?;
         self.newest_end = self.next;

@@ -176,6 +176,19 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
                 return Ok(None);
             }
             Some(Unsent::Gap(gap)) => return self.publish_gap(now, gap, buffer).map(Some),
+            Some(Unsent::Event(round, event)) => {
+                let dated = self.outbox.date(&round, self.clock.first()).await?;
+                let body = Body::Event {
+                    sequence: round.first,
+                    boot_utc: dated.boot_utc,
+                    uncertain: dated.uncertain,
+                    event,
+                };
+                let data = Data { flash: self.birth.flash, boot: round.boot, sent: now, body };
+                let length = wire::encode_data(&data, buffer)?;
+                self.sent(now, SequenceRange { first: round.first, last: round.first }, true);
+                return Ok(Some(self.publish(TopicKind::Data, buffer, length)));
+            }
             Some(Unsent::Readings(round, first)) => (round, first),
         };
         let dated = self.outbox.date(&round, self.clock.first()).await?;

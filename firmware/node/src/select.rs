@@ -2,7 +2,7 @@
 
 use embedded_storage_async::nor_flash::MultiwriteNorFlash;
 use measure::{BootId, Sequence, SequenceRange, Timestamp, Uptime};
-use wire::{Frame, GapReason, Head, Pushed};
+use wire::{Frame, GapReason, Head, LocalEvent, Pushed};
 
 use crate::Error;
 use crate::entry::{self, Round};
@@ -15,6 +15,8 @@ pub(crate) enum Unsent {
     Gap(Gap),
     /// Readings of this round, from this sequence on.
     Readings(Round, Sequence),
+    /// The local event of this round, whose sequence is `Round::first`. [`Outbox::date`] dates it.
+    Event(Round, LocalEvent),
 }
 
 /// When a boot began.
@@ -45,6 +47,9 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Outbox<F, PAGES> {
                 return Ok(None);
             }
             if let Some(unsent) = round.range().and_then(|range| covered.first_missing(range)) {
+                if let Some(event) = round.event {
+                    return Ok(Some(Unsent::Event(round, event)));
+                }
                 return Ok(Some(Unsent::Readings(round, unsent.first)));
             }
             previous = Some(round);
@@ -75,7 +80,8 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Outbox<F, PAGES> {
             let belongs = other.first <= next
                 && other.boot == round.boot
                 && other.boot_utc == round.boot_utc
-                && other.history == round.history;
+                && other.history == round.history
+                && other.event.is_none();
             if !belongs || next >= below {
                 break;
             }
