@@ -13,10 +13,9 @@ use crate::{
     ACK_BYTES_MAX, ACK_RANGES_MAX, Ack, BIRTH_BYTES_MAX, Birth, Body, CHANNELS_MAX,
     CHUNK_BYTES_MAX, COMMAND_BYTES_MAX, Calibration, Channel, ChannelSettings, Chunk, Command,
     DEATH_BYTES_MAX, DETAIL_BYTES_MAX, Data, Death, Detail, Error, EventState, FIELDS_MAX,
-    FIRMWARE_BYTES_MAX, FRAME_BYTES_MAX, GATEWAY_BYTES_MAX, GapReason,
-    GatewayAddress, Limit, LocalEvent, OTA_BYTES_MAX, Outcome,
-    READINGS_MAX, Request, SETTINGS_BYTES_MAX, SIGNATURE_BYTES, Sampled, Settings, Side,
-    UpdateState, VERSION, key,
+    FIRMWARE_BYTES_MAX, FRAME_BYTES_MAX, GATEWAY_BYTES_MAX, GapReason, GatewayAddress, Limit,
+    LocalEvent, OTA_BYTES_MAX, Outcome, READINGS_MAX, Request, SETTINGS_BYTES_MAX, SIGNATURE_BYTES,
+    Sampled, Settings, Side, UpdateState, VERSION, key,
 };
 
 /// Reads a birth.
@@ -128,9 +127,12 @@ pub fn decode_data(bytes: &[u8]) -> Result<Data> {
         (None, None, Some(outcome), None, None) => {
             Body::Answer { id: there(id, "id")?, outcome, detail }
         }
-        (None, None, None, Some(event), None) => {
-            Body::Event { sequence: Sequence(there(first, "sequence")?), boot_utc, uncertain, event }
-        }
+        (None, None, None, Some(event), None) => Body::Event {
+            sequence: Sequence(there(first, "sequence")?),
+            boot_utc,
+            uncertain,
+            event,
+        },
         (None, None, None, None, Some(state)) => Body::Update {
             release: there(release, "release")?,
             state,
@@ -302,7 +304,8 @@ pub fn decode_chunk(bytes: &[u8]) -> Result<Chunk<'_>> {
         return Err(too_many("CHUNK_BYTES_MAX", CHUNK_BYTES_MAX));
     }
     let offset = there(offset, "offset")?;
-    if bytes.is_empty() || u32::try_from(bytes.len()).ok().and_then(|n| offset.checked_add(n)).is_none()
+    if bytes.is_empty()
+        || u32::try_from(bytes.len()).ok().and_then(|n| offset.checked_add(n)).is_none()
     {
         return Err(Error::OutOfRange("offset"));
     }

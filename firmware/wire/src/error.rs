@@ -100,7 +100,9 @@ pub enum Error {
         index: usize,
     },
     /// A data message that brings nothing, or two things at once.
-    #[error("a data message must bring readings, a gap, an answer, an event or an update, and one of them only")]
+    #[error(
+        "a data message must bring readings, a gap, an answer, an event or an update, and one of them only"
+    )]
     Body,
     /// A name that is none.
     #[error(transparent)]

@@ -8,8 +8,9 @@ use measure::{
 };
 use proptest::prelude::*;
 use wire::{
-    Ack, Birth, Body, Channel, Command, Data, Death, Error, GapReason, Outcome, READINGS_MAX,
-    Request, Sampled,
+    Ack, Birth, Body, Calibration, Channel, ChannelSettings, Command, Data, Death, Error,
+    EventState, GapReason, Limit, LocalEvent, Outcome, READINGS_MAX, Request, Sampled, Settings,
+    Side, UpdateState,
 };
 
 fn slug() -> impl Strategy<Value = Slug> {
@@ -28,20 +29,20 @@ fn utc() -> impl Strategy<Value = Timestamp> {
 }
 
 fn channel() -> impl Strategy<Value = Channel> {
-    (prop::sample::select(&Quantity::ALL[..]), slug(), slug(), any::<u32>()).prop_map(
-        |(quantity, position, sensor, calibration)| Channel {
+    (prop::sample::select(&Quantity::ALL[..]), slug(), slug(), any::<u32>(), any::<bool>())
+        .prop_map(|(quantity, position, sensor, calibration, enabled)| Channel {
             quantity,
             position,
             sensor,
             calibration,
-            enabled: true,
-        },
-    )
+            enabled,
+        })
 }
 
 prop_compose! {
     fn birth()(
         numbers in any::<(u32, u32, u32, u64, u64, u32, u32, u32, Option<u32>)>(),
+        more in (any::<(u32, Option<u32>, Option<u32>, u32)>(), prop::option::of(slug())),
         firmware in "[ -~]{0,32}",
         channels in prop::collection::vec(channel(), 0..=wire::CHANNELS_MAX),
     ) -> Birth {
@@ -65,11 +66,11 @@ prop_compose! {
             ring_size: size,
             interval_ms,
             next_due_ms,
-            settings: 0,
-            rolled_back: None,
-            heartbeat_ms: None,
-            target: None,
-            release: 0,
+            settings: more.0.0,
+            rolled_back: more.0.1,
+            heartbeat_ms: more.0.2,
+            release: more.0.3,
+            target: more.1,
             firmware: firmware.as_str().try_into().unwrap(),
             channels: unique.into_iter().collect(),
         }
@@ -101,13 +102,50 @@ fn readings() -> impl Strategy<Value = Body> {
     })
 }
 
+fn event() -> impl Strategy<Value = Body> {
+    let who = (0..wire::CHANNELS_MAX as u8, any::<u32>(), any::<u64>());
+    let what =
+        (prop::sample::select(&EventState::ALL[..]), any::<u64>(), any::<i32>(), any::<u8>());
+    let head = (any::<u64>(), prop::option::of(utc()), any::<bool>());
+    (head, who, what).prop_map(
+        |(head, (channel, rule, episode), (state, uptime, value, outputs))| {
+            let event = LocalEvent {
+                channel,
+                rule,
+                episode: Sequence(episode),
+                state,
+                uptime: Uptime(uptime),
+                value: Scaled(value),
+                outputs,
+            };
+            Body::Event { sequence: Sequence(head.0), boot_utc: head.1, uncertain: head.2, event }
+        },
+    )
+}
+
+fn update() -> impl Strategy<Value = Body> {
+    let numbers = (any::<u32>(), any::<u32>(), 0..=wire::CHUNK_BYTES_MAX as u16);
+    let state = prop::sample::select(&UpdateState::ALL[..]);
+    (numbers, state, "[ -~]{0,48}").prop_map(|((release, offset, length), state, detail)| {
+        let detail = wire::detail(format_args!("{detail}"));
+        Body::Update { release, state, offset, length, detail }
+    })
+}
+
 fn data() -> impl Strategy<Value = Data> {
     let body = prop_oneof![
         6 => readings(),
         1 => (range(), prop::sample::select(&GapReason::ALL[..]))
             .prop_map(|(range, reason)| Body::Gap { range, reason }),
-        1 => (any::<u32>(), prop::sample::select(&Outcome::ALL[..]))
-            .prop_map(|(id, outcome)| Body::Answer { id, outcome }),
+        1 => (any::<u32>(), prop::sample::select(&Outcome::ALL[..]), "[ -~]{0,48}").prop_map(
+            |(id, outcome, detail)| Body::Answer {
+                id,
+                outcome,
+                detail: wire::detail(format_args!("{detail}")),
+            }
+        ),
+        1 => event(),
+        1 => update(),
     ];
     (any::<(u32, u32, u64)>(), body).prop_map(|((flash, boot, sent), body)| Data {
         flash: FlashId(flash),
@@ -127,12 +165,57 @@ fn ack() -> impl Strategy<Value = Ack> {
     })
 }
 
+fn settings() -> impl Strategy<Value = Settings> {
+    let numbers = any::<(u32, u32, Option<u32>, Option<u32>)>();
+    let gateways = prop::collection::vec("[ -~]{1,64}", 0..=wire::GATEWAYS_MAX);
+    let index = 0..wire::CHANNELS_MAX as u8;
+    let raw = any::<Option<(u32, i32, i32, i32, i32)>>();
+    let channel = (index.clone(), any::<bool>(), prop::option::of(slug()), any::<u32>(), raw);
+    let channel = channel.prop_map(|(channel, enabled, position, deadband, points)| {
+        let calibration = points.map(|(number, raw_low, low, raw_high, high)| Calibration {
+            number,
+            raw_low: Scaled(raw_low),
+            reference_low: Scaled(low),
+            raw_high: Scaled(raw_high),
+            reference_high: Scaled(high),
+        });
+        ChannelSettings { channel, enabled, position, deadband, calibration }
+    });
+    let judged = (prop::sample::select(&Side::ALL[..]), any::<i32>(), any::<u32>());
+    let limit = (any::<u32>(), index, judged, any::<(u16, u16, u8)>());
+    let limit = limit.prop_map(|(rule, channel, (side, threshold, deadband), rest)| {
+        let (threshold, (on_delay_s, off_delay_s, outputs)) = (Scaled(threshold), rest);
+        Limit { rule, channel, side, threshold, deadband, on_delay_s, off_delay_s, outputs }
+    });
+    let channels = prop::collection::vec(channel, 0..=wire::CHANNELS_MAX);
+    let limits = prop::collection::vec(limit, 0..=wire::LIMITS_MAX);
+    (numbers, gateways, channels, limits).prop_map(|(numbers, gateways, channels, limits)| {
+        let (revision, interval_ms, heartbeat_ms, connect_ms) = numbers;
+        Settings {
+            revision,
+            interval_ms,
+            heartbeat_ms,
+            connect_ms,
+            gateways: gateways.iter().map(|at| at.as_str().try_into().unwrap()).collect(),
+            channels: channels.into_iter().collect(),
+            limits: limits.into_iter().collect(),
+        }
+    })
+}
+
 fn request() -> impl Strategy<Value = Request> {
     let command = prop_oneof![
         Just(Command::Rebirth),
         Just(Command::Identify),
         any::<u32>().prop_map(Command::Interval),
         Just(Command::Reboot),
+        settings().prop_map(Command::Configure),
+        (prop::collection::vec(any::<u8>(), 1..=wire::MANIFEST_BYTES_MAX), any::<u8>()).prop_map(
+            |(manifest, byte)| Command::Update {
+                manifest: manifest.into_iter().collect(),
+                signature: [byte; wire::SIGNATURE_BYTES],
+            }
+        ),
     ];
     (any::<u32>(), command).prop_map(|(id, command)| Request { id, command })
 }
@@ -148,8 +231,8 @@ fn comes_back<T: PartialEq + core::fmt::Debug>(
             prop_assert_eq!(&decode(&buffer[..length]).unwrap(), message);
             prop_assert!(buffer[length..].iter().all(|byte| *byte == 0xA5));
         }
-        // Readings that do not fit into one frame.
-        Err(Error::TooMany { limit_name: "FRAME_BYTES_MAX", .. }) => {}
+        // Readings that do not fit into one frame, settings that do not fit into one command.
+        Err(Error::TooMany { limit_name: "FRAME_BYTES_MAX" | "SETTINGS_BYTES_MAX", .. }) => {}
         Err(error) => prop_assert!(false, "{error}"),
     }
     Ok(())
@@ -161,6 +244,8 @@ fn decode_all(bytes: &[u8]) {
     wire::decode_death(bytes).ok();
     wire::decode_ack(bytes).ok();
     wire::decode_command(bytes).ok();
+    wire::decode_settings(bytes).ok();
+    wire::decode_chunk(bytes).ok();
 }
 
 proptest! {
