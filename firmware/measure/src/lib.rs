@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod identity;
+pub mod qartod;
 mod quality;
 mod quantity;
 mod reading;
