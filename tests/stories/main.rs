@@ -5,6 +5,7 @@
 mod backup;
 mod commands;
 mod demonstration;
+mod foreign;
 mod full_disk;
 mod germplasm;
 mod hostile;
@@ -21,7 +22,7 @@ use anyhow::Result;
 /// A story and its name, which is a claim.
 type Story = (&'static str, fn() -> Result<()>);
 
-const STORIES: [Story; 10] = [
+const STORIES: [Story; 12] = [
     ("commands_name_what_is_wrong_and_exit_by_its_kind", commands::tell),
     ("a_recording_is_history_and_stored_once", recorded::tell),
     ("a_study_holds_what_its_raw_readings_say", study::tell),
@@ -31,6 +32,8 @@ const STORIES: [Story; 10] = [
     ("a_gateway_is_watched_from_outside_and_tells_no_secret", operation::tell),
     ("a_backup_under_load_is_restored_to_the_same_bytes", backup::tell),
     ("a_full_disk_is_told_answered_and_loses_nothing", full_disk::tell),
+    ("a_foreign_gateway_decodes_every_frame_of_the_image", foreign::gateway),
+    ("a_foreign_node_is_accepted_by_the_contract_alone", foreign::node),
     ("the_demonstration_raises_and_clears_one_alarm", demonstration::tell),
 ];
 
