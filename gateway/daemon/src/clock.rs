@@ -18,6 +18,12 @@ pub(crate) struct Clock {
     told_micros: Arc<AtomicI64>,
 }
 
+/// Returns now, for what is timed by the wall at any speed of the nursery's clock.
+#[expect(clippy::disallowed_methods, reason = "the daemon is where the clock is read")]
+pub(crate) fn instant() -> tokio::time::Instant {
+    tokio::time::Instant::now()
+}
+
 /// How far the wall may be set back before the clock follows it instead of standing still.
 const STEP_BACK_MAX: Duration = Duration::from_secs(2);
 

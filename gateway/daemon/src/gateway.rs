@@ -20,6 +20,7 @@ use tracing::{error, warn};
 
 use crate::{
     clock::Clock,
+    commander::Commander,
     commands::{STORE_FOLDER, open_registry},
     config::{Broker as BrokerConfig, Messages},
     credentials::Secret,
@@ -184,12 +185,15 @@ pub(crate) async fn start(
     let ports = Ports {
         store: watched,
         directory: Arc::clone(&desk) as Arc<dyn ingest::Directory>,
-        dead_letters: desk,
+        dead_letters: Arc::clone(&desk) as Arc<dyn ingest::DeadLetters>,
+        episodes: desk,
         clock: clock.handle(),
     };
     tasks.spawn(reserve::watch_over(reserve, stop.clone()));
     spawn_post(&tasks, post, stop.clone());
     tasks.spawn(judge::run(judge, Arc::clone(&outlets), orders, changed, stop.clone()));
+    let commander = Commander::new(outlets.downlink.clone(), random_id()?);
+    tasks.spawn(commander.run(Arc::clone(&outlets), stop.clone()));
     spawn_ingest(&tasks, ingest_config, ports, Arc::clone(&outlets), stop.clone());
     let api_stop = stop.clone();
     lan::announce(&state.reach.borrow(), state.authority.as_ref());
@@ -218,6 +222,11 @@ impl Gateway {
         self.tasks.close();
         self.tasks.wait().await;
     }
+}
+
+/// Draws the id of the first command.
+fn random_id() -> Result<u32, Failure> {
+    getrandom::u32().or_unavailable("cannot draw a random number")
 }
 
 /// Starts the embedded broker, or says how the outside one is reached.

@@ -3,6 +3,7 @@
 mod backup;
 mod cli;
 mod clock;
+mod commander;
 mod commands;
 mod config;
 mod credentials;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use broker::{Gatekeeper, Rights};
-use ingest::{DeadLetters, Directory, PortError};
+use ingest::{DeadLetters, Directory, LocalEpisodes, PortError};
 use measure::{NodeKey, Slug, Timestamp};
 use registry::Registry;
 use tracing::error;
@@ -93,5 +93,34 @@ impl DeadLetters for Desk {
             })
             .collect();
         Ok(self.registry.add_dead_letters(&letters)?)
+    }
+}
+
+impl LocalEpisodes for Desk {
+    fn keep(&self, events: &[ingest::LocalEvent]) -> Result<(), PortError> {
+        let state = |state| match state {
+            wire::EventState::Raised => registry::LocalState::Raised,
+            wire::EventState::Returned => registry::LocalState::Returned,
+            wire::EventState::Cancelled => registry::LocalState::Cancelled,
+        };
+        let events: Vec<registry::LocalEvent> = events
+            .iter()
+            .map(|event| registry::LocalEvent {
+                node: event.node.clone(),
+                flash: event.flash,
+                sequence: event.sequence,
+                episode: event.episode,
+                position: event.position.clone(),
+                quantity: event.quantity,
+                rule: event.rule,
+                state: state(event.state),
+                at: event.at,
+                uncertain: event.uncertain,
+                value: event.value,
+                outputs: event.outputs,
+                received: event.received,
+            })
+            .collect();
+        Ok(self.registry.keep_local_events(&events)?)
     }
 }

@@ -3,6 +3,10 @@
 //! Synchronous, and runs where it may block. All frames of a batch go in one commit. Where the store
 //! refuses because of one node (too many series, no free time), every node of the batch is committed
 //! alone, so that only that one waits.
+//!
+//! What nodes judged themselves goes to its own port first, which keeps each event once whatever comes
+//! twice; its sequences are acknowledged with the batch. A kill between leaves events on disk that were
+//! not acknowledged: they come again and change nothing.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -17,11 +21,12 @@ use wire::{Ack, Body, Channel, Sampled};
 
 use crate::dating;
 use crate::intake::Frame;
-use crate::ports::Counters;
+use crate::ports::{Counters, LocalEpisodes, LocalEvent};
 use crate::ranges;
 
 pub(crate) struct Committer {
     store: Arc<dyn Store>,
+    episodes: Arc<dyn LocalEpisodes>,
     counters: Arc<Counters>,
     /// Bounded by the series that the store takes.
     series: HashMap<SeriesKey, SeriesId>,
@@ -64,8 +69,12 @@ struct Unit {
 type Units = BTreeMap<(NodeKey, FlashId), Unit>;
 
 impl Committer {
-    pub(crate) fn new(store: Arc<dyn Store>, counters: Arc<Counters>) -> Self {
-        Self { store, counters, series: HashMap::new() }
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        episodes: Arc<dyn LocalEpisodes>,
+        counters: Arc<Counters>,
+    ) -> Self {
+        Self { store, episodes, counters, series: HashMap::new() }
     }
 
     /// Commits frames; what it returns is on disk.
@@ -75,7 +84,11 @@ impl Committer {
     /// what was committed before is a repeat then.
     pub(crate) fn commit(&mut self, frames: &[Frame]) -> Result<Kept, Error> {
         let mut units = Units::new();
+        let keeps_events = self.keep_events(frames);
         for frame in frames {
+            if matches!(frame.data.body, Body::Event { .. }) && !keeps_events {
+                continue;
+            }
             match self.add(frame, &mut units) {
                 Err(error) if is_about_one_node(&error) => self.refuse(&frame.node, &error),
                 other => other?,
@@ -85,6 +98,10 @@ impl Committer {
             return Ok(Kept::default());
         }
         let whole = Batch { parts: units.iter().flat_map(|(of, unit)| unit.parts(of)).collect() };
+        if whole.parts.is_empty() {
+            let units = units.into_iter().map(|(of, unit)| unit.acknowledge(of)).collect();
+            return Ok(Kept { position: None, units });
+        }
         match self.store.commit(&whole) {
             Ok(committed) => {
                 self.count(&committed);
@@ -97,10 +114,33 @@ impl Committer {
         }
     }
 
+    /// Keeps the events among the frames; returns whether they are on disk.
+    fn keep_events(&self, frames: &[Frame]) -> bool {
+        let events: Vec<LocalEvent> = frames.iter().filter_map(event).collect();
+        if events.is_empty() {
+            return true;
+        }
+        match self.episodes.keep(&events) {
+            Ok(()) => {
+                self.counters.local_events.add(events.len() as u64);
+                true
+            }
+            Err(error) => {
+                warn!(%error, events = events.len(), "Cannot keep what nodes judged; it comes again.");
+                false
+            }
+        }
+    }
+
     fn commit_each(&mut self, units: Units) -> Result<Kept, Error> {
         let mut kept = Kept::default();
         for (of, unit) in units {
-            match self.store.commit(&Batch { parts: unit.parts(&of).collect() }) {
+            let parts: Vec<Part> = unit.parts(&of).collect();
+            if parts.is_empty() {
+                kept.units.push(unit.acknowledge(of));
+                continue;
+            }
+            match self.store.commit(&Batch { parts }) {
                 Ok(committed) => {
                     self.count(&committed);
                     kept.position = Some(committed.position);
@@ -154,7 +194,13 @@ impl Committer {
                     at: frame.received,
                 });
             }
-            Body::Answer { .. } | Body::Event { .. } | Body::Update { .. } => return Ok(()),
+            Body::Event { sequence, event, .. } => {
+                let is_known = usize::from(event.channel) < frame.birth.channels.len();
+                if is_known || !frame.is_withheld {
+                    ranges.push(SequenceRange { first: *sequence, last: *sequence });
+                }
+            }
+            Body::Answer { .. } | Body::Update { .. } => return Ok(()),
         }
         let unit = units.entry((frame.node.clone(), frame.data.flash)).or_default();
         unit.samples.append(&mut samples);
@@ -239,6 +285,40 @@ fn sample(frame: &Frame, sampled: &Sampled, series: SeriesId) -> Sample {
     let quality = if sampled.reading.is_err() { Quality::Missing } else { sampled.quality };
     let (reading, marks) = (sampled.reading, marks.with(dated));
     Sample { series, time, reading, quality, marks, taken: None }
+}
+
+/// Returns what the node judged itself, dated as a reading; `None` for any other frame, and for a
+/// channel that its birth does not have.
+fn event(frame: &Frame) -> Option<LocalEvent> {
+    let Body::Event { sequence, boot_utc, uncertain, event } = &frame.data.body else {
+        return None;
+    };
+    let channel = frame.birth.channels.get(usize::from(event.channel))?;
+    let of = dating::Frame {
+        boot: frame.data.boot,
+        sender: frame.birth.boot,
+        sent: frame.data.sent,
+        received: frame.received,
+        boot_utc: *boot_utc,
+        uncertain: *uncertain,
+        last: event.uptime,
+    };
+    let (at, marks) = dating::date(&of, event.uptime);
+    Some(LocalEvent {
+        node: frame.node.clone(),
+        flash: frame.data.flash,
+        sequence: *sequence,
+        episode: event.episode,
+        position: channel.position.clone(),
+        quantity: channel.quantity,
+        rule: event.rule,
+        state: event.state,
+        at,
+        uncertain: marks != measure::Marks::NONE,
+        value: event.value,
+        outputs: event.outputs,
+        received: frame.received,
+    })
 }
 
 fn gap_reason(reason: wire::GapReason) -> GapReason {

@@ -13,6 +13,7 @@
 //! | death of an older session; death or data, retained | ignored |
 //! | data of a flash or boot without a birth | the node is asked for a birth; not acknowledged |
 //! | data | a frame for the store |
+//! | an event of a node's own judgement | kept by its port, then acknowledged like a reading |
 //! | data with a channel that its birth does not have | below |
 //!
 //! A reading whose channel index is not in the birth can't be dated to a series, now or later: the
@@ -276,7 +277,17 @@ impl Intake {
                 self.tell(NodeEvent::Update { node, release, state, offset, length, detail, at });
                 return Ok(());
             }
-            Body::Event { .. } | Body::Gap { .. } => {}
+            Body::Gap { .. } => {}
+            Body::Event { event, .. } => {
+                let channels = birth.channels.len();
+                if usize::from(event.channel) >= channels {
+                    let reason = format!("channel {} of {channels} in the birth", event.channel);
+                    has_letter = self.put_away(arrival, reason, into);
+                    if has_letter {
+                        into.with_letter.push(into.sorted.frames.len());
+                    }
+                }
+            }
             Body::Readings { first, readings, .. } => {
                 if readings.is_empty() {
                     return Ok(());

@@ -44,7 +44,8 @@ pub use link::{
 };
 pub use ports::{
     Clock, Count, Counters, DEAD_LETTERS_PER_BATCH_MAX, DeadLetter, DeadLetters, Directory,
-    EVENTS_MAX, Health, Link, NodeEvent, NodeState, Nodes, Outlets, PortError, Presence, Storage,
+    EVENTS_MAX, Health, Link, LocalEpisodes, LocalEvent, NodeEvent, NodeState, Nodes, Outlets,
+    PortError, Presence, Storage,
 };
 pub use stage::{LINGER_MAX, MESSAGES_PER_COMMIT_MAX};
 
@@ -120,6 +121,8 @@ pub struct Ports {
     pub directory: Arc<dyn Directory>,
     /// Where goes what can't be understood.
     pub dead_letters: Arc<dyn DeadLetters>,
+    /// Where goes what nodes judged themselves.
+    pub episodes: Arc<dyn LocalEpisodes>,
     /// The gateway's clock.
     pub clock: Clock,
 }

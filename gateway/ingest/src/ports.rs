@@ -5,10 +5,10 @@ use std::error::Error as StdError;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use measure::{NodeKey, Timestamp};
+use measure::{FlashId, NodeKey, Quantity, Scaled, Sequence, Slug, Timestamp};
 use store::Position;
 use tokio::sync::{broadcast, watch};
-use wire::{Birth, Outcome, UpdateState};
+use wire::{Birth, EventState, Outcome, UpdateState};
 
 use crate::downlink::Downlink;
 
@@ -65,6 +65,47 @@ pub trait DeadLetters: Send + Sync {
     /// # Errors
     /// What the database says; the letters are counted and lost then, the flow goes on.
     fn put(&self, letters: &[DeadLetter]) -> Result<(), PortError>;
+}
+
+/// What a node judged itself, dated as its readings are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalEvent {
+    /// The node.
+    pub node: NodeKey,
+    /// The life of the flash that sequences count in.
+    pub flash: FlashId,
+    /// Its sequence; with node and flash its name for good.
+    pub sequence: Sequence,
+    /// The sequence of the event that raised the episode.
+    pub episode: Sequence,
+    /// Where on the node's bench.
+    pub position: Slug,
+    /// What was judged.
+    pub quantity: Quantity,
+    /// The number that the gateway gave the limit.
+    pub rule: u32,
+    /// What happened.
+    pub state: EventState,
+    /// When.
+    pub at: Timestamp,
+    /// The time is an estimate.
+    pub uncertain: bool,
+    /// The value that decided.
+    pub value: Scaled,
+    /// The outputs driven from here on, one bit each.
+    pub outputs: u8,
+    /// When the gateway received it.
+    pub received: Timestamp,
+}
+
+/// Keeps what nodes judged themselves. May block on a database.
+pub trait LocalEpisodes: Send + Sync {
+    /// Keeps events: on disk when this returns. The same event comes again and again until its node has
+    /// heard the acknowledgement, so one that is there already must change nothing.
+    ///
+    /// # Errors
+    /// What the database says; none of the events is acknowledged then, and their nodes send them again.
+    fn keep(&self, events: &[LocalEvent]) -> Result<(), PortError>;
 }
 
 /// Whether a node is connected, as far as births and deaths say.
@@ -228,6 +269,8 @@ impl Default for Outlets {
 pub struct Counters {
     /// Messages received.
     pub messages: Count,
+    /// Events of nodes' own judgement put on disk, repeats included.
+    pub local_events: Count,
     /// Samples that the store newly kept.
     pub kept: Count,
     /// Samples that the store had before.

@@ -17,12 +17,14 @@ mod episodes;
 mod error;
 mod letters;
 mod links;
+mod local;
 mod nodes;
 mod notes;
 mod password;
 mod plan;
 mod secret;
 mod sessions;
+mod settings;
 mod snapshot;
 mod tokens;
 mod users;
@@ -54,6 +56,7 @@ pub use episodes::{ALARMS_PAGE_MAX, Alarm, Message, OUTBOX_MAX, TIMELINE_MAX, Wh
 pub use error::{Error, Reason};
 pub use letters::{DEAD_LETTER_BYTES_MAX, DEAD_LETTERS_MAX, DeadLetter};
 pub use links::{LINK_MS, LINK_REMEMBERED_MS, LINKS_MAX, Link};
+pub use local::{LOCAL_EPISODES_PAGE_MAX, LOCAL_EVENTS_MAX, LocalEpisode, LocalEvent, LocalState};
 pub use nodes::{NODES_MAX, Node};
 pub use notes::{
     NOTE_CHARS_MAX, NOTES_DONE_MAX, NOTES_OPEN_MAX, NOTES_PAGE_MAX, NewNote, Note, WhichNotes,
@@ -62,6 +65,7 @@ pub use password::{PASSWORD_BYTES_MAX, PASSWORD_CHARACTERS_MIN};
 pub use plan::{Applied, Grown, Plan, SITES_MAX, ZONES_MAX};
 pub use secret::Secret;
 pub use sessions::{SESSION_DAYS, SESSIONS_MAX};
+pub use settings::{NODE_SETTINGS_BYTES_MAX, NodeSettings};
 pub use snapshot::{SCHEMA, Snapshot};
 pub use tokens::{TOKENS_MAX, Token};
 pub use users::{USERS_MAX, User, Who};
@@ -76,6 +80,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../migrations/001-first.sql")),
     M::up(include_str!("../migrations/002-batches.sql")),
     M::up(include_str!("../migrations/003-nights.sql")),
+    M::up(include_str!("../migrations/004-nodes.sql")),
 ];
 
 /// The registry's file, open for reading and writing.

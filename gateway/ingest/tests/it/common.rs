@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use broker::{Broker, Gatekeeper, Rights};
 use ingest::{
-    Account, Config, DeadLetter, DeadLetters, Directory, Outlets, PortError, Ports, Secret,
+    Account, Config, DeadLetter, DeadLetters, Directory, LocalEpisodes, LocalEvent, Outlets,
+    PortError, Ports, Secret,
 };
 use measure::{
     BootId, FlashId, NodeKey, Quality, Quantity, Scaled, Sequence, SequenceRange, Slug, Timestamp,
@@ -218,6 +219,8 @@ impl Store for Memory {
 pub(crate) struct Book {
     pub(crate) births: Mutex<BTreeMap<NodeKey, Birth>>,
     pub(crate) letters: Mutex<Vec<DeadLetter>>,
+    /// What nodes judged, by node, flash and sequence.
+    pub(crate) events: Mutex<BTreeMap<(NodeKey, FlashId, Sequence), LocalEvent>>,
     pub(crate) is_broken: Mutex<bool>,
 }
 
@@ -232,6 +235,18 @@ impl Book {
 
     pub(crate) fn reasons(&self) -> Vec<String> {
         self.letters.lock().unwrap().iter().map(|letter| letter.reason.clone()).collect()
+    }
+}
+
+impl LocalEpisodes for Book {
+    fn keep(&self, events: &[LocalEvent]) -> Result<(), PortError> {
+        self.check()?;
+        let mut kept = self.events.lock().unwrap();
+        for event in events {
+            let key = (event.node.clone(), event.flash, event.sequence);
+            kept.entry(key).or_insert_with(|| event.clone());
+        }
+        Ok(())
     }
 }
 
@@ -288,7 +303,8 @@ pub(crate) fn config(port: u16) -> Config {
 
 pub(crate) fn ports(store: Arc<dyn Store>, book: Arc<Book>) -> Ports {
     let directory = Arc::clone(&book) as Arc<dyn Directory>;
-    Ports { store, directory, dead_letters: book, clock: Arc::new(now) }
+    let episodes = Arc::clone(&book) as Arc<dyn LocalEpisodes>;
+    Ports { store, directory, dead_letters: book, episodes, clock: Arc::new(now) }
 }
 
 /// A running ingest, and what it works with.

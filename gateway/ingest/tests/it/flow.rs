@@ -301,7 +301,16 @@ async fn the_answer_to_a_command_is_told_and_not_acknowledged() {
     node.send(&Data { flash: FlashId(7), boot: BootId(1), sent: Uptime(5), body }).await;
     let event = tokio::time::timeout(DEADLINE, events.recv()).await.unwrap().unwrap();
     let (node_key, at) = (node.key.clone(), now());
-    assert_eq!(event, NodeEvent::Answer { node: node_key, id: 42, outcome: Outcome::Refused, detail: String::new(), at });
+    assert_eq!(
+        event,
+        NodeEvent::Answer {
+            node: node_key,
+            id: 42,
+            outcome: Outcome::Refused,
+            detail: String::new(),
+            at
+        }
+    );
     node.hears_nothing().await;
 }
 

@@ -7,3 +7,4 @@ mod engine;
 mod epoch;
 mod flow;
 mod garbage;
+mod local;
