@@ -12,23 +12,31 @@
 //! nothing that cutting the cable would not.
 //!
 //! # Memory
-//! [`Memory`] is 3 KiB. A handshake takes about 31 KiB of stack on a Cortex-M3, most of it for the
-//! arithmetic of P-256 (measured in QEMU), and 168 KiB of flash.
+//! [`Memory`] is 6 KiB: records as they come and go, and as TLS opens and seals them. A handshake takes
+//! about 31 KiB of stack on a Cortex-M3, most of it for the arithmetic of P-256 (measured in QEMU), and
+//! 168 KiB of flash.
 //!
-//! # For boards
-//! A read that is dropped halfway through a record breaks the connection: the bytes that it had read
-//! are gone with it. So a board that waits for several things at once waits for its socket to become
-//! readable, which may be dropped, and then lets the read run to its end.
+//! # Dropped futures
+//! A read, write or flush of a [`Connection`] may be dropped at any byte and called again; nothing is lost
+//! and nothing goes twice. `embedded-tls` alone does not hold that: see `pipe.rs`. [`open`] may be
+//! dropped only with its connection.
 #![no_std]
 
-use core::sync::atomic::{AtomicU32, Ordering};
+mod pipe;
 
-use embedded_io_async::{Read, Write};
+use core::future::poll_fn;
+use core::pin::pin;
+use core::sync::atomic::{AtomicU32, Ordering};
+use core::task::{Context, Poll, Waker};
+
+use embedded_io_async::{Error as _, ErrorType, Read, Write};
 use embedded_tls::{
     Aes128GcmSha256, Certificate, CryptoProvider, CryptoRngCore, TlsClock, TlsConfig,
     TlsConnection, TlsContext, TlsVerifier, pki::CertVerifier,
 };
 use measure::Timestamp;
+
+use crate::pipe::{End, Pipe};
 
 pub use embedded_tls::TlsError;
 
@@ -50,19 +58,68 @@ pub const SEND_BYTES: usize = 1_024;
 pub type Suite = Aes128GcmSha256;
 
 /// A connection over TLS.
-pub type Connection<'m, S> = TlsConnection<'m, S, Suite>;
+pub struct Connection<'m, S> {
+    socket: S,
+    pipe: &'m Pipe,
+    tls: TlsConnection<'m, End<'m>, Suite>,
+}
 
-/// The records of one connection.
+impl<S> ErrorType for Connection<'_, S> {
+    type Error = TlsError;
+}
+
+impl<S: Read + Write> Read for Connection<'_, S> {
+    async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, TlsError> {
+        loop {
+            match now(self.tls.read(buffer)) {
+                // The peer's farewell is the end of the bytes, as it is without TLS.
+                Some(Err(TlsError::ConnectionClosed)) => return Ok(0),
+                Some(read) => return read,
+                None => {}
+            }
+            self.pipe.drain(&mut self.socket).await?;
+            if !self.pipe.fill(&mut self.socket).await? {
+                return Ok(0);
+            }
+        }
+    }
+}
+
+impl<S: Read + Write> Write for Connection<'_, S> {
+    async fn write(&mut self, bytes: &[u8]) -> Result<usize, TlsError> {
+        // There is room for one record then, and TLS writes no more at once.
+        self.pipe.drain(&mut self.socket).await?;
+        now(self.tls.write(bytes)).unwrap_or(Err(TlsError::InternalError))
+    }
+
+    async fn flush(&mut self) -> Result<(), TlsError> {
+        self.pipe.drain(&mut self.socket).await?;
+        now(self.tls.flush()).unwrap_or(Err(TlsError::InternalError))?;
+        self.pipe.drain(&mut self.socket).await?;
+        self.socket.flush().await.map_err(|error| TlsError::Io(error.kind()))
+    }
+}
+
+/// Returns what a future has at its first poll; it is dropped then.
+fn now<T>(future: impl Future<Output = T>) -> Option<T> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
+}
+
+/// The memory of one connection.
 #[derive(Debug)]
 pub struct Memory {
-    received: [u8; RECEIVE_BYTES],
-    to_send: [u8; SEND_BYTES],
+    pipe: Pipe,
+    opened: [u8; RECEIVE_BYTES],
+    sealed: [u8; SEND_BYTES],
 }
 
 impl Memory {
     /// Returns the memory, empty.
     pub const fn new() -> Self {
-        Self { received: [0; RECEIVE_BYTES], to_send: [0; SEND_BYTES] }
+        Self { pipe: Pipe::new(), opened: [0; RECEIVE_BYTES], sealed: [0; SEND_BYTES] }
     }
 }
 
@@ -123,16 +180,35 @@ impl<R: CryptoRngCore> CryptoProvider for Provider<'_, R> {
 /// # Errors
 /// [`TlsError::InvalidCertificate`] for another authority, another name, or a date outside the
 /// certificate's; others for what is no TLS 1.3, and for what the socket says.
-pub async fn open<'m, S: Read + Write + 'm>(
-    socket: S,
+pub async fn open<'m, S: Read + Write>(
+    mut socket: S,
     memory: &'m mut Memory,
     ca_der: &[u8],
     name: &str,
     random: impl CryptoRngCore,
 ) -> Result<Connection<'m, S>, TlsError> {
+    let Memory { pipe, opened, sealed } = memory;
+    let pipe: &'m Pipe = pipe;
+    pipe.clear();
     let config = TlsConfig::new().with_server_name(name);
     let verifier = CertVerifier::new(Certificate::X509(ca_der));
-    let mut connection = TlsConnection::new(socket, &mut memory.received, &mut memory.to_send);
-    connection.open(TlsContext::new(&config, Provider { random, verifier })).await?;
-    Ok(connection)
+    let mut tls = TlsConnection::new(End(pipe), opened, sealed);
+    {
+        let mut handshake = pin!(tls.open(TlsContext::new(&config, Provider { random, verifier })));
+        let mut carrier = pin!(pipe.carry(&mut socket));
+        poll_fn(|context| {
+            // The handshake first: what it writes is carried in the same turn.
+            if let Poll::Ready(ended) = handshake.as_mut().poll(context) {
+                return Poll::Ready(ended);
+            }
+            match carrier.as_mut().poll(context) {
+                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                Poll::Pending => Poll::Pending,
+            }
+        })
+        .await?;
+    }
+    pipe.drain(&mut socket).await?;
+    socket.flush().await.map_err(|error| TlsError::Io(error.kind()))?;
+    Ok(Connection { socket, pipe, tls })
 }
