@@ -129,7 +129,8 @@ fn power_round(
     // From here on, so that a cut can fall into the very start.
     let end = Instant::now() + between(rng, POWERED_MS);
     let mut pulled = 0;
-    while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+    while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+    {
         let plugged = rng.u8(..10) < PLUGGED_OF_TEN;
         qmp.set_link(plugged)?;
         pulled += u32::from(!plugged);
@@ -185,7 +186,9 @@ fn undeclared(said: &Ledger, exported: &Exported, gaps: &[DeclaredGap]) -> Vec<S
                 || of_flash().any(|gap| (gap.first..=gap.last).contains(sequence))
         };
         let missing = (0..=newest).filter(|sequence| !is_known(sequence));
-        found.extend(missing.map(|sequence| format!("neither stored nor declared: {flash} {sequence}")));
+        found.extend(
+            missing.map(|sequence| format!("neither stored nor declared: {flash} {sequence}")),
+        );
     }
     found
 }

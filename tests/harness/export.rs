@@ -43,7 +43,9 @@ impl Exported {
     pub fn gaps(&self, node: &str) -> Result<Vec<DeclaredGap>> {
         let gaps = self.dictionary.get("gaps").and_then(Value::as_array);
         let gaps = gaps.context("the dictionary lists gaps")?.iter();
-        gaps.filter(|gap| gap.get("node").and_then(Value::as_str) == Some(node)).map(gap_of).collect()
+        gaps.filter(|gap| gap.get("node").and_then(Value::as_str) == Some(node))
+            .map(gap_of)
+            .collect()
     }
 }
 
