@@ -31,14 +31,14 @@ use core::task::{Context, Poll, Waker};
 
 use embedded_io_async::{Error as _, ErrorType, Read, Write};
 use embedded_tls::{
-    Aes128GcmSha256, Certificate, CryptoProvider, CryptoRngCore, TlsClock, TlsConfig,
-    TlsConnection, TlsContext, TlsVerifier, pki::CertVerifier,
+    Aes128GcmSha256, Certificate, CryptoProvider, TlsClock, TlsConfig, TlsConnection, TlsContext,
+    TlsVerifier, pki::CertVerifier,
 };
 use measure::Timestamp;
 
 use crate::pipe::{End, Pipe};
 
-pub use embedded_tls::TlsError;
+pub use embedded_tls::{CryptoRngCore, TlsError};
 
 /// The name that every gateway's certificate holds first.
 pub const SERVER_NAME: &str = "miaopu.internal";
