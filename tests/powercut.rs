@@ -111,6 +111,9 @@ fn campaign(arguments: &Arguments) -> Result<bool> {
         println!("  {example}");
     }
     println!("stored before the ledger could say so: {}", late.unsaid);
+    if let Some(words) = stack_high_water(&std::fs::read_to_string(&image.log)?) {
+        println!("the image says: {words}");
+    }
     println!("holes not declared: {}, out of order: {}", undeclared.len(), disorders.len());
     let (kept, lost, doubled) = (verdict.kept, verdict.lost, verdict.doubled);
     println!("kept={kept} lost={lost} doubled={doubled} gaps_declared={}", gaps.len());
@@ -160,6 +163,16 @@ fn drain(data: &Path, folder: &Path, ledger: &Mutex<Ledger>) -> Result<Verdict> 
             return Ok(verdict);
         }
     }
+}
+
+/// Returns the greatest `stack_high_water=…` line of an image's log.
+fn stack_high_water(log: &str) -> Option<&str> {
+    let lines = log.lines().filter_map(|line| {
+        let (_, rest) = line.split_once("stack_high_water=")?;
+        let digits = rest.split_whitespace().next()?;
+        Some((digits.parse::<u32>().ok()?, line))
+    });
+    lines.max().map(|(_, line)| line)
 }
 
 /// Returns the runs of sequences below the newest stored one that are neither stored, nor an event, nor
