@@ -82,7 +82,8 @@ pub struct RateLimit {
 /// The value before, to judge the rate by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rate {
-    before: Option<(i32, u32)>,
+    /// Its steps and its time in milliseconds.
+    pub before: Option<(i32, u32)>,
 }
 
 impl Rate {
@@ -123,15 +124,21 @@ pub struct FlatLimit {
 /// The values of late that were the same: when they began, the least and the greatest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flat {
-    run: Option<Run>,
+    /// What it goes by; `None` before the first value.
+    pub run: Option<Run>,
 }
 
+/// Values that are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Run {
-    since_ms: u32,
-    last_ms: u32,
-    low: i32,
-    high: i32,
+pub struct Run {
+    /// When they began, or as long ago as counts.
+    pub since_ms: u32,
+    /// The time of the last one.
+    pub last_ms: u32,
+    /// The least of them.
+    pub low: i32,
+    /// The greatest.
+    pub high: i32,
 }
 
 impl Flat {
