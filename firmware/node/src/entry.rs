@@ -77,8 +77,9 @@ pub(crate) struct Round {
     pub(crate) first: Sequence,
     /// Number of sequences; 0 where the entry only brings the boot's clock.
     pub(crate) count: u8,
-    /// When this was written, all below was at the gateway or given up. Never above `first`.
-    pub(crate) floor: Sequence,
+    /// When this was written, all below was at the gateway or given up. Never above `first`; `None` in
+    /// format 1, which does not say it.
+    pub(crate) floor: Option<Sequence>,
     pub(crate) uptime: Uptime,
     pub(crate) boot_utc: Option<Timestamp>,
     pub(crate) history: bool,
@@ -119,7 +120,8 @@ pub(crate) fn emit(round: &Round, readings: &[(u8, Reading, Quality)]) -> Vec<u8
     out.extend(round.flash.0.to_le_bytes());
     put(&mut out, u64::from(round.boot.0));
     put(&mut out, round.first.0);
-    put(&mut out, round.first.0.saturating_sub(round.floor.0));
+    let floor = round.floor.unwrap_or(Sequence(0));
+    put(&mut out, round.first.0.saturating_sub(floor.0));
     put(&mut out, round.uptime.0);
     if let Some(utc) = round.boot_utc {
         put(&mut out, zigzag(utc.micros()));
@@ -159,7 +161,7 @@ fn parse_2(bytes: &[u8]) -> Option<(Round, Readings<'_>)> {
     let mut input = Input(rest);
     let boot = BootId(u32::try_from(input.number()?).ok()?);
     let first = Sequence(input.number()?);
-    let floor = Sequence(first.0.checked_sub(input.number()?)?);
+    let floor = Some(Sequence(first.0.checked_sub(input.number()?)?));
     let uptime = Uptime(input.number()?);
     let boot_utc = match head & HAS_UTC {
         0 => None,
@@ -217,7 +219,7 @@ fn parse_1(bytes: &[u8]) -> Option<(Round, Readings<'_>)> {
         boot: BootId(u32::from_le_bytes(*boot)),
         first: Sequence(u64::from_le_bytes(*first)),
         count: *count,
-        floor: Sequence(0),
+        floor: None,
         uptime: Uptime(u64::from_le_bytes(*uptime)),
         boot_utc: utc.filter(|_| flags & HAS_UTC != 0),
         history: flags & IS_HISTORY != 0,
@@ -316,7 +318,7 @@ mod tests {
             boot: BootId(7),
             first: Sequence(u64::MAX - 2),
             count: 2,
-            floor: Sequence(u64::MAX - 300),
+            floor: Some(Sequence(u64::MAX - 300)),
             uptime: Uptime(61_000),
             boot_utc: Timestamp::from_micros(1_700_000_000_000_000),
             history: true,
@@ -346,14 +348,14 @@ mod tests {
         ];
         comes_back(&round(), &readings);
         assert_eq!(round().end(), Sequence(u64::MAX));
-        let small = Round { first: Sequence(300), floor: Sequence(299), ..round() };
+        let small = Round { first: Sequence(300), floor: Some(Sequence(299)), ..round() };
         assert_eq!(
             emit(&Round { boot_utc: None, history: false, ..small }, &readings),
             [
                 0x20, 2, 0xEF, 0xBE, 0xAD, 0xDE, 7, 0xAC, 0x02, 1, 0xC8, 0xDC,
                 0x03, // the head
                 0x03, 0xBF, 0xF6, 0x17, // -196,000 is 391,999
-                0x7F, 9, 4,
+                0x7F, 9, 3,
             ]
         );
     }
@@ -363,8 +365,8 @@ mod tests {
         let readings: std::vec::Vec<_> =
             (0..8).map(|channel| (channel, Ok(Scaled(25_000)), Quality::Good)).collect();
         let round =
-            Round { first: Sequence(1 << 27), count: 8, floor: Sequence(1 << 27), ..round() };
-        assert_eq!(comes_back(&round, &readings), 56);
+            Round { first: Sequence(1 << 27), count: 8, floor: Some(Sequence(1 << 27)), ..round() };
+        assert_eq!(comes_back(&round, &readings), 55);
         assert_eq!(ring_bytes(8), 68);
     }
 
@@ -403,7 +405,7 @@ mod tests {
             boot: BootId(u32::MAX),
             first: Sequence(u64::MAX - 32),
             count: 32,
-            floor: Sequence(0),
+            floor: Some(Sequence(0)),
             uptime: Uptime(u64::MAX),
             boot_utc: Timestamp::from_micros(i64::from(i32::MIN)),
             ..round()

@@ -6,8 +6,8 @@ pub enum Error<E> {
     /// The flash driver failed. A reading that was being recorded does not count as taken.
     #[error("the flash failed")]
     Flash(E),
-    /// The flash holds what cannot be read. [`crate::Node::open`] repairs it or formats it.
-    #[error("the flash holds what cannot be read; open the node again")]
+    /// The flash does not keep what is written to it: page after page is worn.
+    #[error("the flash does not keep what is written to it")]
     Damaged,
     /// The layout does not fit the flash or the node.
     #[error("the flash layout is not possible: {0}")]
@@ -29,13 +29,4 @@ pub enum Error<E> {
     /// A message that could not be read or written.
     #[error(transparent)]
     Wire(#[from] wire::Error),
-}
-
-impl<E> From<sequential_storage::Error<E>> for Error<E> {
-    fn from(error: sequential_storage::Error<E>) -> Self {
-        match error {
-            sequential_storage::Error::Storage { value } => Self::Flash(value),
-            _ => Self::Damaged,
-        }
-    }
 }

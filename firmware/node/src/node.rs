@@ -249,7 +249,7 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
 
     /// Returns how many readings wait in the flash.
     pub fn waiting(&self) -> u32 {
-        if self.outbox.freed.floor() >= self.outbox.newest_end { 0 } else { self.outbox.used }
+        self.outbox.waiting()
     }
 
     /// Returns UTC at uptime 0, once the gateway has told it.
@@ -259,12 +259,12 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
 
     /// Returns the flash, for a board that counts its writes.
     pub fn flash(&mut self) -> &mut F {
-        self.outbox.queue.flash()
+        self.outbox.ring.flash()
     }
 
     /// Ends the node and returns the flash.
     pub fn close(self) -> F {
-        self.outbox.queue.destroy().0
+        self.outbox.ring.into_flash()
     }
 
     /// Writes one round of readings, taken at `at`, to the flash. They count as taken once this has

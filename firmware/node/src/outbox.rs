@@ -1,49 +1,52 @@
 //! The readings that wait in flash until the gateway has them.
 //!
-//! A ring of rounds (`sequential-storage`'s queue) and, beside it, a small map with the identity, the
-//! gaps, the settings and the limits that are broken. What the ring holds in order is the truth: everything else is rebuilt from it
-//! at a start. The newest round always stays, so that its sequence is known after a power cut.
+//! A [`Ring`] of rounds and, beside it, a [`Keep`] with the identity, the gaps, the settings and the
+//! limits that are broken. What the ring holds in order is the truth: everything else is rebuilt from it at
+//! a start. The newest round always stays, so that its sequence is known after a power cut.
+//!
+//! Nothing is removed from the ring when it is acknowledged: each round says how far the acknowledged
+//! ones reach, and a page is used again in its turn. Where what is in it still waits, it is given up, and
+//! the gap is written down before the page goes.
 //!
 //! No future of this file may be dropped before it is done: the flash would be left in the middle.
 
 use embedded_storage_async::nor_flash::MultiwriteNorFlash;
 use measure::{BootId, FlashId, Quality, Reading, Sequence, SequenceRange, Timestamp, Uptime};
-use sequential_storage::Error as StorageError;
-use sequential_storage::cache::page_pointers::ArrayPagePointers;
-use sequential_storage::cache::page_states::ArrayPageStates;
-use sequential_storage::cache::{Cache, Uncached};
-use sequential_storage::map::{MapConfig, MapStorage};
-use sequential_storage::queue::QueueStorage;
-use wire::{EventState, GapReason, LocalEvent, SETTINGS_BYTES_MAX};
+use wire::{EventState, GapReason, LocalEvent};
 
 use crate::Error;
-use crate::config::Layout;
 use crate::entry::{self, ENTRY_BYTES_MAX, Round};
+use crate::keep::Keep;
 use crate::ranges::{FREED_RANGES_MAX, Freed, GAPS_BYTES_MAX, Gap, Gaps};
+use crate::ring::Ring;
+use crate::select::{Cursor, DatedBoot};
 
 /// Sequences reserved by one write of the identity; a start skips what is left of them.
 pub const SEQUENCES_RESERVED: u64 = 256;
-/// Rounds given up at once when the ring is full.
-const DROPPED_AT_ONCE: usize = 16;
-/// The largest item in flash with its key, rounded up to the widest flash word that is supported.
-pub(crate) const SCRATCH_BYTES: usize = 1_088;
+/// Where so many sequences were acknowledged and no round has said so, the identity says it; a start sends
+/// fewer again.
+const FLOOR_LAG_MAX: u64 = 1_024;
+/// A round that so many pages one after the other do not take is refused.
+const PAGES_TRIED_MAX: usize = 8;
+/// The largest entry with its padding to the widest flash word that is supported.
+pub(crate) const SCRATCH_BYTES: usize = 352;
 
 const KEY_IDENTITY: u8 = 1;
 const KEY_GAPS: u8 = 2;
+/// Where firmware without settings kept the interval, 4 bytes: not to be used for anything else.
+pub(crate) const KEY_OLD_INTERVAL: u8 = 3;
 /// Which settings are in force; below it, the two places that they take turns in.
-pub(crate) const KEY_SETTLED: u8 = 3;
-pub(crate) const KEYS_SETTINGS: [u8; 2] = [4, 5];
+pub(crate) const KEY_SETTLED: u8 = 4;
+pub(crate) const KEYS_SETTINGS: [u8; 2] = [5, 6];
 /// The limits that are broken.
-pub(crate) const KEY_EPISODES: u8 = 6;
+pub(crate) const KEY_EPISODES: u8 = 7;
 
 pub(crate) type Result<T, E> = core::result::Result<T, Error<E>>;
-pub(crate) type Queue<F, const PAGES: usize> =
-    QueueStorage<F, Cache<ArrayPageStates<PAGES>, ArrayPagePointers<PAGES>, Uncached>>;
 
 /// The ring, and what is known of it.
 pub(crate) struct Outbox<F: MultiwriteNorFlash, const PAGES: usize> {
-    pub(crate) queue: Queue<F, PAGES>,
-    pub(crate) layout: Layout,
+    pub(crate) ring: Ring<F>,
+    pub(crate) keep: Keep,
     pub(crate) identity: Identity,
     /// The sequence that the next reading will have.
     pub(crate) next: Sequence,
@@ -51,10 +54,14 @@ pub(crate) struct Outbox<F: MultiwriteNorFlash, const PAGES: usize> {
     pub(crate) boot_first: Sequence,
     /// The sequence after the newest round of the ring.
     pub(crate) newest_end: Sequence,
-    /// Readings in the ring.
-    pub(crate) used: u32,
     pub(crate) freed: Freed,
+    /// The floor that a start would find.
+    pub(crate) saved_floor: Sequence,
     pub(crate) gaps: Gaps,
+    /// Where the backlog goes on.
+    pub(crate) cursor: Option<Cursor>,
+    /// The boot that was dated last.
+    pub(crate) dated: Option<DatedBoot>,
     pub(crate) scratch: Scratch,
 }
 
@@ -62,11 +69,7 @@ pub(crate) struct Outbox<F: MultiwriteNorFlash, const PAGES: usize> {
 #[repr(align(4))]
 pub(crate) struct Scratch(pub(crate) [u8; SCRATCH_BYTES]);
 
-const _: () = assert!(
-    SCRATCH_BYTES >= ENTRY_BYTES_MAX
-        && SCRATCH_BYTES >= GAPS_BYTES_MAX + 33
-        && SCRATCH_BYTES >= SETTINGS_BYTES_MAX + 33
-);
+const _: () = assert!(SCRATCH_BYTES >= ENTRY_BYTES_MAX + 32 && SCRATCH_BYTES >= GAPS_BYTES_MAX);
 
 /// Who the node is, written at each start and for each block of sequences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,7 +130,7 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Outbox<F, PAGES> {
             boot: self.identity.boot,
             first,
             count: readings.len() as u8,
-            floor: self.freed.floor().min(first),
+            floor: None,
             uptime: at,
             boot_utc,
             history,
@@ -151,7 +154,7 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Outbox<F, PAGES> {
             boot: self.identity.boot,
             first,
             count: 1,
-            floor: self.freed.floor().min(first),
+            floor: None,
             uptime: at,
             boot_utc,
             history: false,
@@ -169,51 +172,20 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Outbox<F, PAGES> {
         let end = round.end();
         if end > self.identity.reserved {
             let reserved = Sequence(round.first.0 + SEQUENCES_RESERVED);
-            self.save_identity(Identity { reserved, floor: self.freed.floor(), ..self.identity })
-                .await?;
+            self.save_identity(Identity { reserved, ..self.identity }).await?;
         }
         self.next = end;
         self.push_round(round, readings).await?;
         self.newest_end = end;
-        self.used = self.used.saturating_add(u32::from(round.count));
         Ok(round.first)
     }
 
     /// Writes that no more sequences are reserved than were given: a node that sleeps leaves no gap.
     pub(crate) async fn close_block(&mut self) -> Result<(), F::Error> {
-        let identity = Identity { reserved: self.next, floor: self.freed.floor(), ..self.identity };
-        if identity == self.identity { Ok(()) } else { self.save_identity(identity).await }
-    }
-
-    /// Keeps `bytes` under `key`, one that this file does not use itself, in place of what was there. At most
-    /// [`SETTINGS_BYTES_MAX`] bytes.
-    pub(crate) async fn save(&mut self, key: u8, bytes: &[u8]) -> Result<(), F::Error> {
-        let config =
-            MapConfig::<&mut F>::try_new(self.layout.identity.clone()).map_err(|_| BAD_IDENTITY)?;
-        let mut scratch = [0; SETTINGS_BYTES_MAX + 64];
-        let mut map =
-            MapStorage::<u8, _, _>::new(self.queue.flash(), config, Cache::new_uncached());
-        Ok(map.store_item(&mut scratch, &key, &bytes).await?)
-    }
-
-    /// Reads what is kept under `key` into `into` and returns its length; `None` where there is nothing,
-    /// or more than finds room.
-    pub(crate) async fn load(
-        &mut self,
-        key: u8,
-        into: &mut [u8],
-    ) -> Result<Option<usize>, F::Error> {
-        let config =
-            MapConfig::<&mut F>::try_new(self.layout.identity.clone()).map_err(|_| BAD_IDENTITY)?;
-        let mut scratch = [0; SETTINGS_BYTES_MAX + 64];
-        let mut map =
-            MapStorage::<u8, _, _>::new(self.queue.flash(), config, Cache::new_uncached());
-        let Some(bytes) = map.fetch_item::<&[u8]>(&mut scratch, &key).await? else {
-            return Ok(None);
-        };
-        let Some(room) = into.get_mut(..bytes.len()) else { return Ok(None) };
-        room.copy_from_slice(bytes);
-        Ok(Some(bytes.len()))
+        if self.identity.reserved == self.next && self.saved_floor == self.freed.floor() {
+            return Ok(());
+        }
+        self.save_identity(Identity { reserved: self.next, ..self.identity }).await
     }
 
     /// Writes down that this boot's clock became known, for the readings from before.
@@ -227,7 +199,7 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Outbox<F, PAGES> {
             boot: self.identity.boot,
             first: self.next,
             count: 0,
-            floor: self.freed.floor().min(self.next),
+            floor: None,
             uptime: at,
             boot_utc: Some(boot_utc),
             history: false,
@@ -255,30 +227,20 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Outbox<F, PAGES> {
         self.freed.first_missing(range).is_none() && !self.gaps.iter().any(touches)
     }
 
-    /// Removes from the front of the ring what is freed.
-    ///
-    /// A round goes when the one after it begins at the floor or below: so the newest one stays, and one
-    /// before a hole stays until the hole is acknowledged too.
+    /// Returns how many readings and events the gateway has not acknowledged; with those that were
+    /// never taken, as long as the gap is not acknowledged either.
+    pub(crate) fn waiting(&self) -> u32 {
+        let above = self.newest_end.0.saturating_sub(self.freed.floor().0);
+        u32::try_from(above.saturating_sub(self.freed.above_floor(self.newest_end)))
+            .unwrap_or(u32::MAX)
+    }
+
+    /// Writes down what was freed, where a start would send much of it again.
     pub(crate) async fn settle(&mut self) -> Result<(), F::Error> {
-        let floor = self.freed.floor();
-        let (mut seen, mut removable) = (0_u32, 0);
-        let mut rounds = self.queue.iter().await?;
-        while let Some(item) = rounds.next(&mut self.scratch.0).await? {
-            match entry::parse(&item) {
-                Some((round, _)) if round.first > floor => break,
-                Some(_) => removable = seen,
-                None => {}
-            }
-            seen += 1;
+        if self.freed.floor().0.saturating_sub(self.saved_floor.0) < FLOOR_LAG_MAX {
+            return Ok(());
         }
-        let mut rounds = self.queue.iter().await?;
-        for _ in 0..removable {
-            let Some(item) = rounds.next(&mut self.scratch.0).await? else { break };
-            let count = entry::parse(&item).map_or(0, |(round, _)| round.count);
-            item.pop().await?;
-            self.used = self.used.saturating_sub(u32::from(count));
-        }
-        Ok(())
+        self.save_identity(self.identity).await
     }
 
     async fn push_round(
@@ -286,87 +248,120 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Outbox<F, PAGES> {
         round: &Round,
         readings: &[(u8, Reading, Quality)],
     ) -> Result<(), F::Error> {
-        let bytes = entry::emit(round, readings);
-        loop {
-            match self.queue.push(&bytes, false).await {
-                Ok(()) => return Ok(()),
-                Err(StorageError::FullStorage) => self.make_room().await?,
-                Err(error) => return Err(error.into()),
+        let mut round = *round;
+        let mut failed = Error::Damaged;
+        self.ring.again();
+        for _ in 0..PAGES_TRIED_MAX {
+            // Room was made for it before, and the floor has risen then.
+            round.floor = Some(self.freed.floor().min(round.first));
+            let bytes = entry::emit(&round, readings);
+            if !self.ring.has_room(bytes.len()) {
+                if self.ring.following().is_none() {
+                    break;
+                }
+                self.make_room().await?;
+                match self.ring.begin(self.identity.flash, round.first).await {
+                    Ok(true) => {
+                        round.floor = Some(self.freed.floor().min(round.first));
+                    }
+                    Ok(false) => continue,
+                    Err(error) => {
+                        failed = Error::Flash(error);
+                        continue;
+                    }
+                }
+            }
+            let bytes = entry::emit(&round, readings);
+            match self.ring.append(&bytes).await {
+                Ok(true) => {
+                    let floor = round.floor.unwrap_or(self.saved_floor);
+                    self.saved_floor = self.saved_floor.max(floor);
+                    return Ok(());
+                }
+                Ok(false) => {}
+                Err(error) => failed = Error::Flash(error),
             }
         }
+        Err(failed)
     }
 
-    /// Gives up the oldest rounds. The gap is written down before they go, so that a power cut between
-    /// leaves nothing unsaid: a start finishes what was begun.
+    /// Gives up what waits in the page that is written next. The gap is written down before the page
+    /// goes, so that a power cut between leaves nothing unsaid: a start finishes what was begun.
     async fn make_room(&mut self) -> Result<(), F::Error> {
+        let Some(page) = self.ring.following() else {
+            return Err(Error::Damaged);
+        };
         let before = self.freed.floor();
         let mut upto = before;
-        let mut previous: Option<Round> = None;
-        let mut rounds = self.queue.iter().await?;
-        let mut count = 0;
-        while count < DROPPED_AT_ONCE
-            && let Some(item) = rounds.next(&mut self.scratch.0).await?
+        let mut gave_up = false;
+        let mut previous = Before::nothing(before);
+        let mut walk = self.ring.start();
+        // From the oldest entry to the first one after the page.
+        while let Some(length) =
+            self.ring.next(&mut walk, &mut self.scratch.0).await.map_err(Error::Flash)?
         {
-            count += 1;
-            let Some((round, _)) = entry::parse(&item) else { continue };
-            if round.end() >= self.newest_end {
+            let bytes = self.scratch.0.get(..length).unwrap_or_default();
+            let Some((round, _)) = entry::parse(bytes) else { continue };
+            if round.flash != self.identity.flash || !previous.is_before(&round) {
+                continue;
+            }
+            if let Some(gap) = previous.hole(&round, walk.is_damaged) {
+                gave_up |= give_up(&self.freed, &mut self.gaps, gap);
+            }
+            upto = upto.max(round.first);
+            if !self.ring.is_upto(walk.page(), page) {
                 break;
             }
-            if let Some(gap) = hole(previous.as_ref(), &round) {
-                give_up(&self.freed, &mut self.gaps, gap);
-            }
             if let Some(range) = round.range() {
-                give_up(&self.freed, &mut self.gaps, Gap { range, reason: GapReason::RingFull });
+                let gap = Gap { range, reason: GapReason::RingFull };
+                gave_up |= give_up(&self.freed, &mut self.gaps, gap);
             }
             upto = upto.max(round.end());
-            previous = Some(round);
+            previous = Before::round(&round);
+            walk.is_damaged = false;
         }
-        if upto == before {
-            return Err(Error::Layout("the ring has no room for two rounds"));
+        if gave_up {
+            self.save_gaps().await?;
         }
-        self.save_gaps().await?;
         self.freed.raise(upto);
-        self.settle().await
+        if self.cursor.as_ref().is_some_and(|cursor| cursor.walk.page() == page) {
+            self.cursor = None;
+        }
+        // Else what is acknowledged and gone would look lost.
+        if self.saved_floor < upto {
+            self.save_identity(self.identity).await?;
+        }
+        Ok(())
     }
 
+    /// Writes the identity, with the floor as it is now.
     pub(crate) async fn save_identity(&mut self, identity: Identity) -> Result<(), F::Error> {
-        self.store(KEY_IDENTITY, &identity.emit()).await?;
+        let identity = Identity { floor: self.freed.floor(), ..identity };
+        self.save(KEY_IDENTITY, &identity.emit()).await?;
         self.identity = identity;
+        self.saved_floor = identity.floor;
         Ok(())
     }
 
     pub(crate) async fn save_gaps(&mut self) -> Result<(), F::Error> {
         let bytes = self.gaps.emit();
-        self.store(KEY_GAPS, &bytes).await
+        self.save(KEY_GAPS, &bytes).await
     }
 
-    /// Reads what [`Self::store`] kept under `key`.
-    pub(crate) async fn fetch(&mut self, key: u8) -> Result<Option<&[u8]>, F::Error> {
-        let config =
-            MapConfig::<&mut F>::try_new(self.layout.identity.clone()).map_err(|_| BAD_IDENTITY)?;
-        let mut map =
-            MapStorage::<u8, _, _>::new(self.queue.flash(), config, Cache::new_uncached());
-        Ok(map.fetch_item::<&[u8]>(&mut self.scratch.0, &key).await?)
+    /// Keeps `bytes` under `key`, in place of what was there: a power cut leaves one or the other. At
+    /// most what finds room in a page with everything else that is kept.
+    pub(crate) async fn save(&mut self, key: u8, bytes: &[u8]) -> Result<(), F::Error> {
+        self.keep.save(self.ring.flash(), key, bytes).await
     }
 
-    /// Keeps `value` under `key`, in place of what was there: a power cut leaves one or the other.
-    pub(crate) async fn store(&mut self, key: u8, value: &[u8]) -> Result<(), F::Error> {
-        let config =
-            MapConfig::<&mut F>::try_new(self.layout.identity.clone()).map_err(|_| BAD_IDENTITY)?;
-        let mut map =
-            MapStorage::<u8, _, _>::new(self.queue.flash(), config, Cache::new_uncached());
-        Ok(map.store_item(&mut self.scratch.0, &key, &value).await?)
-    }
-}
-
-const BAD_IDENTITY: BadIdentity = BadIdentity;
-
-/// The layout's identity pages do not fit the flash.
-struct BadIdentity;
-
-impl<E> From<BadIdentity> for Error<E> {
-    fn from(BadIdentity: BadIdentity) -> Self {
-        Self::Layout("the identity needs at least two whole pages")
+    /// Reads what is kept under `key` into `into` and returns its length; `None` where there is nothing,
+    /// or more than finds room.
+    pub(crate) async fn load(
+        &mut self,
+        key: u8,
+        into: &mut [u8],
+    ) -> Result<Option<usize>, F::Error> {
+        self.keep.load(self.ring.flash(), key, into).await
     }
 }
 
@@ -377,51 +372,70 @@ pub(crate) struct Kept {
     pub(crate) gaps: Gaps,
 }
 
-/// Reads the identity pages; what cannot be read is erased.
-pub(crate) async fn read_kept<F: MultiwriteNorFlash>(
-    flash: &mut F,
-    layout: &Layout,
-    scratch: &mut Scratch,
-) -> Result<Kept, F::Error> {
-    let config = MapConfig::<&mut F>::try_new(layout.identity.clone()).map_err(|_| BAD_IDENTITY)?;
-    let mut map = MapStorage::<u8, _, _>::new(flash, config, Cache::new_uncached());
-    let mut kept = Kept::default();
-    for key in [KEY_IDENTITY, KEY_GAPS] {
-        match map.fetch_item::<&[u8]>(&mut scratch.0, &key).await {
-            Ok(None) => {}
-            Ok(Some(bytes)) => match key {
-                KEY_IDENTITY => kept.identity = Identity::parse(bytes),
-                _ => kept.gaps = Gaps::parse(bytes),
-            },
-            Err(StorageError::Storage { value }) => return Err(Error::Flash(value)),
-            Err(_) => {
-                map.erase_all().await?;
-                return Ok(Kept::default());
-            }
+impl Kept {
+    pub(crate) async fn read<F: MultiwriteNorFlash>(
+        keep: &Keep,
+        flash: &mut F,
+        scratch: &mut Scratch,
+    ) -> Result<Self, F::Error> {
+        let mut kept = Self::default();
+        if let Some(length) = keep.load(flash, KEY_IDENTITY, &mut scratch.0).await? {
+            kept.identity = Identity::parse(scratch.0.get(..length).unwrap_or_default());
         }
+        if let Some(length) = keep.load(flash, KEY_GAPS, &mut scratch.0).await? {
+            kept.gaps = Gaps::parse(scratch.0.get(..length).unwrap_or_default());
+        }
+        Ok(kept)
     }
-    Ok(kept)
 }
 
-/// Returns the sequences between two rounds that follow each other in the ring, if there are any.
-///
-/// Rounds leave the ring at its front only, so a hole in it is either what a boot had reserved when the
-/// power went, or what the flash lost.
-pub(crate) fn hole(previous: Option<&Round>, round: &Round) -> Option<Gap> {
-    let previous = previous?;
-    let last = round.first.0.checked_sub(1)?;
-    let range = SequenceRange::new(previous.end(), Sequence(last))?;
-    let reason = if previous.boot == round.boot { GapReason::Corrupt } else { GapReason::Unused };
-    Some(Gap { range, reason })
+/// What lies before a round in the ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Before {
+    /// The sequence after the last one.
+    pub(crate) end: Sequence,
+    /// Its boot; `None` where nothing is left of it.
+    pub(crate) boot: Option<BootId>,
 }
 
-/// Adds to the gaps what of `gap` is not freed.
-fn give_up(freed: &Freed<FREED_RANGES_MAX>, gaps: &mut Gaps, gap: Gap) {
+impl Before {
+    /// All below `floor` is acknowledged or given up, and nothing else is known.
+    pub(crate) const fn nothing(floor: Sequence) -> Self {
+        Self { end: floor, boot: None }
+    }
+
+    pub(crate) const fn round(round: &Round) -> Self {
+        Self { end: round.end(), boot: Some(round.boot) }
+    }
+
+    /// Returns whether `round` comes after it. One that does not was written twice, or is in a page that
+    /// could not be erased.
+    pub(crate) fn is_before(&self, round: &Round) -> bool {
+        self.boot.is_none() || round.first >= self.end
+    }
+
+    /// Returns the sequences between this and `round`, if there are any.
+    ///
+    /// A hole is what a boot had reserved when the power went, or else what the flash lost.
+    pub(crate) fn hole(&self, round: &Round, is_damaged: bool) -> Option<Gap> {
+        let last = round.first.0.checked_sub(1)?;
+        let range = SequenceRange::new(self.end, Sequence(last))?;
+        let is_unused = !is_damaged && self.boot.is_some_and(|boot| boot != round.boot);
+        let reason = if is_unused { GapReason::Unused } else { GapReason::Corrupt };
+        Some(Gap { range, reason })
+    }
+}
+
+/// Adds to the gaps what of `gap` is not freed, and returns whether that is anything.
+fn give_up(freed: &Freed<FREED_RANGES_MAX>, gaps: &mut Gaps, gap: Gap) -> bool {
     let mut rest = Some(gap.range);
+    let mut is_any = false;
     while let Some(range) = rest
         && let Some(missing) = freed.first_missing(range)
     {
         gaps.add(Gap { range: missing, reason: gap.reason });
+        is_any = true;
         rest = SequenceRange::new(Sequence(missing.last.0.saturating_add(1)), range.last);
     }
+    is_any
 }

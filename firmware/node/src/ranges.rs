@@ -29,6 +29,12 @@ impl<const N: usize> Freed<N> {
         Sequence(self.floor)
     }
 
+    /// Returns how many sequences from the floor to `end` are freed.
+    pub(crate) fn above_floor(&self, end: Sequence) -> u64 {
+        let upto = |range: &SequenceRange| range.last.0.saturating_add(1).min(end.0);
+        self.ranges.iter().map(|range| upto(range).saturating_sub(range.first.0)).sum()
+    }
+
     /// Raises the floor: all below is freed or given up.
     pub(crate) fn raise(&mut self, floor: Sequence) {
         self.floor = self.floor.max(floor.0);

@@ -39,7 +39,7 @@ fn a_day(bench: &mut Bench) -> Result<(), TestError> {
 /// Samples without any link until the ring is long full.
 fn a_week_alone(bench: &mut Bench) -> Result<(), TestError> {
     bench.boot()?;
-    for _ in 0..40 {
+    for _ in 0..70 {
         bench.wait(60_000);
         bench.record()?;
     }
@@ -82,7 +82,7 @@ fn cut_everywhere(ring_pages: u32, run: fn(&mut Bench) -> Result<(), TestError>)
 #[test]
 fn a_power_cut_at_any_word_loses_no_taken_reading() {
     let cuts = cut_everywhere(3, a_day);
-    assert!(cuts > 500, "only {cuts} words were written");
+    assert!(cuts > 400, "only {cuts} words were written");
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn a_full_ring_says_what_it_dropped() {
     let [(_, gap, reason)] = bench.gateway.gaps[..] else { panic!("{:?}", bench.gateway.gaps) };
     assert_eq!((gap.first.0, gap.last.0, reason), (0, 199 - ring, GapReason::RingFull));
     let birth = bench.gateway.births.last().unwrap();
-    assert!(birth.ring_used <= birth.ring_size + 16, "{birth:?}");
+    assert_eq!(u64::from(birth.ring_used), ring);
 }
 
 #[test]
@@ -233,7 +233,8 @@ fn a_damaged_newest_round_does_not_bring_its_sequences_back() {
     bench.record().unwrap();
     bench.pump().unwrap();
     // It was sent and acknowledged, and only the reserved block remembers it now.
-    bench.flash.damage(|bytes| bytes[4 * PAGE_BYTES + 4 + 47] = 0);
+    let first = bench.flash.items(4)[0].clone();
+    bench.flash.damage(|bytes| bytes[first.end - 1] ^= 1);
     come_back(&mut bench);
 }
 
@@ -248,10 +249,10 @@ fn not_even_where_the_identity_is_lost_too() {
         bench.pump().unwrap();
     }
     bench.gateway.acknowledges = true;
+    let second = bench.flash.items(4)[1].clone();
     bench.flash.damage(|bytes| {
         bytes[..4 * PAGE_BYTES].fill(0);
-        // The second round of 60 bytes.
-        bytes[4 * PAGE_BYTES + 4 + 60 + 47] = 0;
+        bytes[second.end - 1] ^= 1;
     });
     come_back(&mut bench);
 }
@@ -263,9 +264,8 @@ fn one_damaged_round_costs_its_own_readings_only() {
     for _ in 0..5 {
         bench.record().unwrap();
     }
-    // A round of two channels takes 60 bytes, the marker of the page 4: the value of
-    // the third round's first reading.
-    bench.flash.damage(|bytes| bytes[4 * PAGE_BYTES + 4 + 2 * 60 + 47] = 0);
+    let third = bench.flash.items(4)[2].clone();
+    bench.flash.damage(|bytes| bytes[third.end - 1] ^= 1);
     let id = bench.node().flash_id().0;
     bench.taken.retain(|key, _| !(4..6).contains(&key.1));
     come_back(&mut bench);

@@ -66,7 +66,7 @@ fn fresh_readings_overtake_a_backlog() {
     }
     bench.connect().unwrap();
     let backlog = |bench: &mut Bench| bench.node().waiting();
-    assert!(backlog(&mut bench) > 150);
+    assert!(backlog(&mut bench) > 100);
     for _ in 0..5 {
         bench.wait(50);
         let fresh = bench.record().unwrap();
@@ -413,7 +413,7 @@ fn the_node_is_small() {
     let mut bench = online(2);
     let now = bench.now();
     let mut buffer = [0; 1024];
-    let open = sim::TestNode::open(bench.flash.clone(), bench.config.clone(), 1);
+    let open = sim::TestNode::open(bench.flash.clone(), bench.config.clone(), 1, node::Start::Cold);
     let open = size_of_val(&open);
     let publish = size_of_val(&bench.node().next_publish(now, &mut buffer));
     let record = size_of_val(&bench.node().record(now, &[], Origin::Live));

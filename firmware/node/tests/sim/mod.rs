@@ -11,15 +11,17 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use flash::Flash;
+use flash::{Chip, PAGE_BYTES, PowerCut};
 use gateway::{Gateway, Outgoing};
 use measure::{NodeKey, Quality, Quantity, Reading, Scaled, Sequence, Slug, Timestamp, Uptime};
 use node::{Action, Config, Error, Layout, Node, Origin, Recorded};
 use wire::Channel;
 
-pub(crate) const PAGES: usize = 16;
-pub(crate) type TestNode = Node<Flash, PAGES>;
-pub(crate) type TestError = Error<flash::PowerCut>;
+pub(crate) const PAGES: usize = 256;
+pub(crate) type TestNode = Node<Chip<PAGE_BYTES>, PAGES>;
+pub(crate) type TestError = Error<PowerCut>;
+/// A bench with small pages, which turn over soon.
+pub(crate) type Bench = BenchOf<PAGE_BYTES>;
 
 /// 2023-11-14T22:13:20Z.
 pub(crate) const START: Timestamp = Timestamp::from_millis(1_700_000_000_000).unwrap();
@@ -33,7 +35,7 @@ pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-pub(crate) fn config(channels: usize, ring_pages: u32) -> Config {
+pub(crate) fn config(channels: usize, ring_pages: u32, page_bytes: u32) -> Config {
     let quantities = [
         Quantity::AirTemperature,
         Quantity::RelativeHumidity,
@@ -51,7 +53,7 @@ pub(crate) fn config(channels: usize, ring_pages: u32) -> Config {
         calibration: 0,
         enabled: true,
     };
-    let page = flash::PAGE_BYTES as u32;
+    let page = page_bytes;
     Config {
         key: NodeKey { site: Slug::new("nanchuan").unwrap(), node: Slug::new("bench-7").unwrap() },
         firmware: "test-1".try_into().unwrap(),
@@ -75,10 +77,10 @@ pub(crate) struct Taken {
 }
 
 /// A node on its bench.
-pub(crate) struct Bench {
-    pub(crate) flash: Flash,
+pub(crate) struct BenchOf<const PAGE: usize> {
+    pub(crate) flash: Chip<PAGE>,
     pub(crate) config: Config,
-    pub(crate) node: Option<TestNode>,
+    pub(crate) node: Option<Node<Chip<PAGE>, PAGES>>,
     pub(crate) gateway: Gateway,
     /// True time.
     pub(crate) utc: Timestamp,
@@ -96,11 +98,11 @@ pub(crate) struct Bench {
     pub(crate) value: i32,
 }
 
-impl Bench {
+impl<const PAGE: usize> BenchOf<PAGE> {
     pub(crate) fn new(channels: usize, ring_pages: u32) -> Self {
-        let config = config(channels, ring_pages);
+        let config = config(channels, ring_pages, PAGE as u32);
         Self {
-            flash: Flash::new(4 + ring_pages),
+            flash: Chip::new(4 + ring_pages),
             config,
             node: None,
             gateway: Gateway::new(),
@@ -140,7 +142,7 @@ impl Bench {
         Ok(())
     }
 
-    pub(crate) fn node(&mut self) -> &mut TestNode {
+    pub(crate) fn node(&mut self) -> &mut Node<Chip<PAGE>, PAGES> {
         self.node.as_mut().expect("the node is up")
     }
 
