@@ -13,16 +13,20 @@
 #   --temperature-mc N   what the TMP105 shows at first, in thousandths of a degree (21500)
 #   --tmp105 POSITION    where the TMP105 hangs (canopy)
 #   --simulated POSITION where the simulated SHT4x, SCD4x and BH1750 hang (bench); `none`: no such
-#   --image ELF          run this image and build nothing
+#   --image ELF          run this image and build nothing but, where it is missing, the boot loader
+#   --loader ELF         the boot loader (that of the board's own build)
+#   --gateway ADDR       one more gateway, for when the broker does not answer; up to three times
 #   --offline-ok         start though nothing answers at ADDR
+#
+# The image is written into the flash's active slot where the flash is new or another image was given
+# the last time; so one that has come by an update stays. That and all else of the flash is image.py's.
 #
 # Standard output is the ledger (src/ledger.rs), standard error what a person reads.
 #
-# Exit codes: 64 usage; 66 a file is missing or cannot be made; 69 QEMU, cargo, the broker or the
-# flash is not available; afterwards QEMU's own: 1 after a panic of the image.
+# Exit codes: 64 usage; 65 the image or what the node is told does not fit the flash; 66 a file is missing or cannot be made; 69 QEMU, cargo, the broker or the
+# flash or python3 is not available; afterwards QEMU's own: 1 after a panic of the image.
 set -euo pipefail
 
-FLASH_BYTES=$((1 << 20)) # BYTES in src/flash.rs
 PSRAM_BYTES=$((16 << 20)) # what the machine maps
 
 fail() { # CODE MESSAGE
@@ -31,17 +35,18 @@ fail() { # CODE MESSAGE
 }
 
 mqtt='' credentials='' flash='' qmp='' node='' interval_ms=5000 temperature_mc=21500
-tmp105=canopy simulated=bench image='' offline_ok=''
+tmp105=canopy simulated=bench image='' loader='' offline_ok='' gateways=()
 while (($#)); do
   case $1 in
     --offline-ok) offline_ok=1; shift; continue ;;
     --help | -h) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
     --mqtt | --credentials | --flash | --qmp | --node | --interval-ms | --temperature-mc) ;;
-    --tmp105 | --simulated | --image) ;;
+    --tmp105 | --simulated | --image | --loader | --gateway) ;;
     *) fail 64 "unknown argument \`$1\`; --help lists them" ;;
   esac
   (($# >= 2)) || fail 64 "$1 needs a value"
   name=${1#--}
+  [[ $name != gateway ]] || gateways+=("$2")
   printf -v "${name//-/_}" %s "$2"
   shift 2
 done
@@ -51,14 +56,24 @@ done
 [[ $interval_ms =~ ^[0-9]+$ ]] || fail 64 "--interval-ms must be a number, not \`$interval_ms\`"
 [[ $temperature_mc =~ ^-?[0-9]+$ ]] ||
   fail 64 "--temperature-mc must be a whole number, not \`$temperature_mc\`"
-[[ $mqtt =~ ^(localhost|[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+):([0-9]+)$ ]] ||
-  fail 64 "--mqtt must be HOST:PORT with an IPv4 address or localhost, not \`$mqtt\`"
-host=${BASH_REMATCH[1]} port=${BASH_REMATCH[2]}
-case $host in
-  # The guest knows the host's own 127.0.0.1 as 10.0.2.2.
-  localhost | 127.* | 0.0.0.0) host=127.0.0.1 guest_host=10.0.2.2 ;;
-  *) guest_host=$host ;;
-esac
+((${#gateways[@]} <= 3)) || fail 64 "--gateway can be given three times at most"
+# The address of a gateway as the guest knows it, who calls the host's own 127.0.0.1 10.0.2.2.
+address() { # OPTION HOST:PORT
+  [[ $2 =~ ^(localhost|[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+):([0-9]+)$ ]] ||
+    fail 64 "$1 must be HOST:PORT with an IPv4 address or localhost, not \`$2\`"
+  host=${BASH_REMATCH[1]} port=${BASH_REMATCH[2]}
+  case $host in
+    localhost | 127.* | 0.0.0.0) host=127.0.0.1 guest=10.0.2.2:$port ;;
+    *) guest=$host:$port ;;
+  esac
+}
+all=''
+for gateway in "${gateways[@]}"; do
+  address --gateway "$gateway"
+  all+=,$guest
+done
+address --mqtt "$mqtt"
+all=$guest$all
 
 # The node's line of the credentials.
 [[ -r $credentials ]] || fail 66 "the credentials file \`$credentials\` cannot be read"
@@ -76,29 +91,36 @@ qemu=${QEMU:-qemu-system-arm}
 command -v "$qemu" >/dev/null ||
   fail 69 "$qemu is not installed (Debian: apt-get install qemu-system-arm)"
 
-if [[ -z $image ]]; then
-  board=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+board=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+command -v python3 >/dev/null || fail 69 "python3 is not installed"
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$board/target}
+[[ $CARGO_TARGET_DIR == /* ]] || CARGO_TARGET_DIR=$PWD/$CARGO_TARGET_DIR
+build() { # WHAT PACKAGE
   command -v cargo >/dev/null || fail 69 "cargo is not installed"
-  export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$board/target}
-  [[ $CARGO_TARGET_DIR == /* ]] || CARGO_TARGET_DIR=$PWD/$CARGO_TARGET_DIR
   # The current folder decides about toolchain and target, so cargo runs in the board's.
-  (cd "$board" && cargo build --release --locked --quiet >&2) || fail 69 "the image does not build"
-  image=$CARGO_TARGET_DIR/thumbv7m-none-eabi/release/mps2-an385
+  (cd "$board" && cargo build --release --locked --quiet -p "$2" >&2) || fail 69 "$1 does not build"
+}
+built=$CARGO_TARGET_DIR/thumbv7m-none-eabi/release
+if [[ -z $image ]]; then
+  build "the image" mps2-an385
+  build "the boot loader" mps2-an385-boot
+  image=$built/mps2-an385
 fi
-[[ -r $image ]] || fail 66 "the image \`$image\` cannot be read"
+if [[ -z $loader ]]; then
+  loader=$built/mps2-an385-boot
+  [[ -r $loader ]] || build "the boot loader" mps2-an385-boot
+fi
+for elf in "$image" "$loader"; do
+  [[ -r $elf ]] || fail 66 "the image \`$elf\` cannot be read"
+done
 
-# A new flash is erased, and appears whole or not at all.
-if [[ ! -e $flash ]]; then
-  new=$flash.new.$$
-  if ! { head -c "$FLASH_BYTES" /dev/zero | tr '\0' '\377' >"$new" &&
-    truncate -s "$PSRAM_BYTES" "$new" && mv -n "$new" "$flash"; } 2>/dev/null; then
-    rm -f "$new"
-    fail 66 "the flash \`$flash\` cannot be made"
-  fi
+if [[ -e $flash ]]; then
+  size=$(wc -c <"$flash") || fail 66 "the flash \`$flash\` cannot be read"
+  ((size == PSRAM_BYTES)) ||
+    fail 66 "\`$flash\` is no flash of this image: it has $size bytes, not $PSRAM_BYTES"
+else
+  "$board/image.py" new "$flash" || fail 66 "the flash \`$flash\` cannot be made"
 fi
-size=$(wc -c <"$flash") || fail 66 "the flash \`$flash\` cannot be read"
-((size == PSRAM_BYTES)) ||
-  fail 66 "\`$flash\` is no flash of this image: it has $size bytes, not $PSRAM_BYTES"
 
 # The lock lives as long as QEMU, which inherits it: two nodes on one flash would give the same
 # sequences.
@@ -111,21 +133,20 @@ if [[ -z $offline_ok ]]; then
   (exec 9<>"/dev/tcp/$host/$port") 2>/dev/null || fail 69 "nothing answers at $host:$port"
 fi
 
-# The configuration is a file that has no name any more when the node runs, so the secret is in no
-# argument list and not left on the disk. A node that restarts reads it again.
-umask 077
-scratch=$(mktemp -d) || fail 66 "no temporary directory can be made"
-cat >"$scratch/config" <<END
-broker=$guest_host:$port
+# Who the node is goes into a page of its flash, by a pipe: the secret is in no argument list.
+"$board/image.py" prepare "$flash" "$image" <<END || exit
 site=${node%%/*}
 node=${node#*/}
 secret=$secret
+gateways=$all
 interval_ms=$interval_ms
-tmp105=$tmp105
-simulated=$simulated
+tls=off
+board.tmp105=$tmp105
+board.simulated=$simulated
 END
-exec 9<"$scratch/config"
-rm "$scratch/config"
+
+umask 077
+scratch=$(mktemp -d) || fail 66 "no temporary directory can be made"
 
 # QEMU's TMP105 starts at 0 °C, a frost that nobody ordered, and takes a temperature over a control
 # channel only. So the command waits in a pipe for QEMU, ahead of all that --qmp may bring; a child
@@ -141,7 +162,7 @@ END
   exec 4<>"$scratch/qmp.out"
   read -r -t 10 _ <&4
   rm -rf "$scratch"
-) </dev/null >/dev/null 2>&1 7<&- 8<&- 9<&- &
+) </dev/null >/dev/null 2>&1 7<&- 8<&- &
 
 # QEMU's options end at a comma, so one in a path is doubled.
 comma() { printf %s "${1//,/,,}"; }
@@ -149,11 +170,11 @@ arguments=(
   -machine mps2-an385,memory-backend=flash
   -object "memory-backend-file,id=flash,size=$PSRAM_BYTES,mem-path=$(comma "$flash"),share=on"
   -display none -monitor none -serial null
-  -semihosting-config enable=on,target=native,arg=mps2-an385,arg=/proc/self/fd/9
+  -semihosting-config enable=on,target=native
   -nic user,id=n0,net=10.0.2.0/24
   -device tmp105,id=t0,address=0x48
   -chardev "pipe,id=first,path=$(comma "$scratch")/qmp" -mon chardev=first,mode=control
-  -kernel "$image"
+  -kernel "$loader"
 )
 [[ -z $qmp ]] || arguments+=(-qmp "unix:$(comma "$qmp"),server=on,wait=off")
 exec "$qemu" "${arguments[@]}" </dev/null

@@ -42,7 +42,6 @@ pub(crate) fn line(stream: Stream, text: fmt::Arguments<'_>) {
 }
 
 /// Writes one line to standard error.
-#[macro_export]
 macro_rules! log {
     ($($text:tt)*) => { $crate::host::line($crate::host::Stream::Log, format_args!($($text)*)) };
 }
@@ -103,18 +102,6 @@ impl File {
     }
 }
 
-/// Returns the command line that the host gives the image, or `None` where it is none or does not
-/// fit.
-pub(crate) fn command_line(buffer: &mut [u8]) -> Option<&str> {
-    let mut block = [buffer.as_mut_ptr() as usize, buffer.len()];
-    // SAFETY: the host writes at most `buffer.len()` bytes to `buffer` and the length to the block;
-    // both are borrowed for the call. The block is passed as mutable, so the compiler expects the
-    // write.
-    let failed = unsafe { syscall1(nr::GET_CMDLINE, &mut block) } != 0;
-    let [_, length] = block;
-    if failed { None } else { core::str::from_utf8(buffer.get(..length)?).ok() }
-}
-
 /// Returns `N` random bytes of the host.
 ///
 /// # Panics
@@ -132,11 +119,4 @@ pub(crate) fn fail() -> ! {
     loop {
         cortex_m::asm::wfi();
     }
-}
-
-/// # Safety
-/// `block` must be what the call `number` asks for.
-unsafe fn syscall1(number: usize, block: &mut [usize; 2]) -> usize {
-    // SAFETY: the caller's.
-    unsafe { cortex_m_semihosting::syscall1(number, block.as_mut_ptr() as usize) }
 }

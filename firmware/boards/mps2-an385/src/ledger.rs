@@ -7,13 +7,16 @@
 //! ```text
 //! node site=nanchuan node=bench-01 flash=9f3a12bc boot=3
 //! channel index=0 quantity=air_temperature position=canopy sensor=tmp105 decimals=3
-//! ledger flash=9f3a12bc boot=3 seq=120 channel=0 uptime_ms=5012 value=23500
-//! ledger flash=9f3a12bc boot=3 seq=121 channel=1 uptime_ms=5012 value=not_present
+//! ledger flash=9f3a12bc boot=3 seq=120 channel=0 uptime_ms=5012 value=23500 quality=1
+//! ledger flash=9f3a12bc boot=3 seq=121 channel=1 uptime_ms=5012 value=not_present quality=9
 //! gap flash=9f3a12bc first=8 last=15 reason=ring_full
+//! event flash=9f3a12bc boot=3 seq=122 rule=7 episode=122 state=raised
+//! outputs value=1
 //! ```
 //!
 //! `node` and `channel` come at each start, before the first `ledger`. `value` is the raw value, a
-//! whole number of steps of 10^-decimals, or the name of a fault. `gap` says which sequences the
+//! whole number of steps of 10^-decimals, or the name of a fault; `quality` is QARTOD's flag. `event` is
+//! a limit that the node judges itself, `outputs` what it drives from here on. `gap` says which sequences the
 //! node gives up, each time it tells the gateway. Other first words may come; skip them.
 //!
 //! A node may be killed after the flash and before the line. So a reading of an earlier boot gets
@@ -22,7 +25,7 @@
 
 use measure::{BootId, FlashId, NodeKey, Quality, Reading, Sequence, Uptime};
 use node::{Publish, Recorded};
-use wire::{Body, Channel, GapReason};
+use wire::{Body, Channel, EventState, GapReason, LocalEvent, Sampled};
 
 use crate::host::{Stream, line};
 
@@ -55,8 +58,9 @@ pub(crate) fn recorded(
     recorded: Recorded,
     readings: &[(u8, Reading, Quality)],
 ) {
-    for (sequence, (channel, reading, _)) in (recorded.first.0..).zip(readings) {
-        one(flash, boot, Sequence(sequence), *channel, recorded.uptime, *reading);
+    for (sequence, (channel, reading, quality)) in (recorded.first.0..).zip(readings) {
+        let (sequence, uptime) = (Sequence(sequence), recorded.uptime);
+        one((flash, boot, sequence), *channel, uptime, *reading, *quality);
     }
 }
 
@@ -70,14 +74,8 @@ pub(crate) fn sending(boot: BootId, message: &Publish<'_>) {
         Body::Readings { first, readings, .. } if data.boot != boot => {
             for (sequence, sampled) in (first.0..).zip(&readings) {
                 let sequence = Sequence(sequence);
-                one(
-                    data.flash,
-                    data.boot,
-                    sequence,
-                    sampled.channel,
-                    sampled.uptime,
-                    sampled.reading,
-                );
+                let Sampled { channel, uptime, reading, quality } = *sampled;
+                one((data.flash, data.boot, sequence), channel, uptime, reading, quality);
             }
         }
         Body::Gap { range, reason } => {
@@ -92,24 +90,46 @@ pub(crate) fn sending(boot: BootId, message: &Publish<'_>) {
                 format_args!("gap flash={flash} first={first} last={last} reason={reason}"),
             );
         }
-        Body::Readings { .. } | Body::Answer { .. } => {}
+        Body::Event { sequence, event: one, .. } if data.boot != boot => {
+            event(data.flash, data.boot, sequence, &one);
+        }
+        Body::Readings { .. } | Body::Answer { .. } | Body::Event { .. } | Body::Update { .. } => {}
     }
 }
 
+/// Writes one event that is in flash.
+pub(crate) fn event(flash: FlashId, boot: BootId, sequence: Sequence, event: &LocalEvent) {
+    let LocalEvent { rule, episode, .. } = event;
+    let state = match event.state {
+        EventState::Raised => "raised",
+        EventState::Returned => "returned",
+        EventState::Cancelled => "cancelled",
+    };
+    line(
+        Stream::Ledger,
+        format_args!(
+            "event flash={flash} boot={boot} seq={sequence} rule={rule} episode={episode} \
+             state={state}"
+        ),
+    );
+}
+
 fn one(
-    flash: FlashId,
-    boot: BootId,
-    sequence: Sequence,
+    (flash, boot, sequence): (FlashId, BootId, Sequence),
     channel: u8,
     uptime: Uptime,
     reading: Reading,
+    quality: Quality,
 ) {
     let head = format_args!(
         "ledger flash={flash} boot={boot} seq={sequence} channel={channel} uptime_ms={}",
         uptime.0
     );
+    let quality = quality.code();
     match reading {
-        Ok(value) => line(Stream::Ledger, format_args!("{head} value={}", value.0)),
-        Err(fault) => line(Stream::Ledger, format_args!("{head} value={fault}")),
+        Ok(value) => {
+            line(Stream::Ledger, format_args!("{head} value={} quality={quality}", value.0))
+        }
+        Err(fault) => line(Stream::Ledger, format_args!("{head} value={fault} quality={quality}")),
     }
 }

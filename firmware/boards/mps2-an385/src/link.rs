@@ -6,6 +6,8 @@
 //! outage.
 
 use core::fmt;
+use core::net::SocketAddrV4;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use embassy_futures::select::{Either3, select3};
 use embassy_net::Stack;
@@ -17,11 +19,12 @@ use minimq::{
     Buffers, ConfigBuilder, ConfigError, Connection, Error as MqttError, Op, PeerError, PubError,
     Publication, QoS, ResourceError, Session, TopicFilter, Will,
 };
-use node::Action;
-use wire::{DEATH_BYTES_MAX, FRAME_BYTES_MAX, TOPIC_BYTES_MAX};
+use node::{Action, Dialer};
+use wire::{COMMAND_BYTES_MAX, DEATH_BYTES_MAX, FRAME_BYTES_MAX, TOPIC_BYTES_MAX};
 
 use crate::config::Config;
-use crate::{INTERVAL_MS, NodeError, RECORDED, Shared, ledger, log, now};
+use crate::images::{self, Images};
+use crate::{NodeError, RECORDED, Shared, configured, ledger, now, watchdog};
 
 /// How long a connection, its handshake or its subscription may take; then it is tried again.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
@@ -30,10 +33,23 @@ const SILENCE_MAX: Duration = Duration::from_secs(10);
 /// How often a quiet connection is proven, in seconds; the broker sends the will after one and a
 /// half of them.
 const KEEPALIVE_S: u16 = 10;
-/// The first and the longest pause before the next try, in milliseconds; it doubles in between.
-const PAUSE_MS: (u64, u64) = (500, 10_000);
 /// How long the answer to a reboot command may take to leave; then the node restarts all the same.
 const REBOOT_MAX: Duration = Duration::from_secs(3);
+
+/// The longest message that is received: the largest command, its topic and its head.
+const RECEIVED_BYTES: usize = COMMAND_BYTES_MAX + TOPIC_BYTES_MAX + 32;
+/// A connection that stood for so long has held.
+const HELD_MIN: Duration = Duration::from_secs(20);
+/// The link task shows that it lives at least so often.
+const ROUND_MAX: Duration = Duration::from_secs(30);
+/// Asks the link to break off and to connect anew.
+static RECONNECT: AtomicBool = AtomicBool::new(false);
+
+/// Breaks the connection off at the next turn, and connects anew.
+pub(crate) fn reconnect() {
+    RECONNECT.store(true, Ordering::Relaxed);
+    RECORDED.signal(());
+}
 
 /// `SITE/NODE`, the user name.
 const USER_BYTES_MAX: usize = 2 * measure::SLUG_BYTES_MAX + 1;
@@ -46,9 +62,9 @@ type Mqtt<'a, 'b> = Connection<'a, 'b, TcpSocket<'a>>;
 pub(crate) struct Memory {
     tcp_received: [u8; 1024],
     tcp_to_send: [u8; 2048],
-    /// One message to the node: an acknowledgement or a command, with its topic. A larger one the
-    /// broker drops.
-    mqtt_received: [u8; 512],
+    /// One message to the node: an acknowledgement, a command or a chunk, with its topic. A larger one
+    /// the broker drops.
+    mqtt_received: [u8; RECEIVED_BYTES],
     /// Messages that the broker has not acknowledged yet: three of the largest; then the next one
     /// waits.
     mqtt_to_send: [u8; 4096],
@@ -62,7 +78,7 @@ impl Memory {
         Self {
             tcp_received: [0; 1024],
             tcp_to_send: [0; 2048],
-            mqtt_received: [0; 512],
+            mqtt_received: [0; RECEIVED_BYTES],
             mqtt_to_send: [0; 4096],
             message: [0; FRAME_BYTES_MAX],
         }
@@ -81,6 +97,10 @@ enum Broken {
     Mqtt(MqttError<TcpError>),
     /// The node could not read its flash.
     Node(NodeError),
+    /// The gateway's address is none that this board can dial.
+    Address,
+    /// The settings ask for a new connection.
+    Settings,
 }
 
 impl fmt::Display for Broken {
@@ -91,6 +111,8 @@ impl fmt::Display for Broken {
             Self::Config(error) => write!(f, "no session: {error}"),
             Self::Mqtt(error) => write!(f, "{error}"),
             Self::Node(error) => write!(f, "{error}"),
+            Self::Address => f.write_str("the gateway's address is no IPv4 address with a port"),
+            Self::Settings => f.write_str("other settings are to be proven"),
         }
     }
 }
@@ -127,36 +149,55 @@ pub(crate) async fn run(
     stack: Stack<'static>,
     config: &Config,
     node: &Shared,
+    images: &Images,
     memory: &mut Memory,
 ) -> ! {
-    let mut pause_ms = PAUSE_MS.0;
+    let mut dialer = Dialer::new();
     loop {
-        stack.wait_config_up().await;
-        let started = Instant::now();
-        let Err(broken) = connect_and_serve(stack, config, node, memory).await;
-        node.lock().await.disconnected();
-        // A connection that has held for a while starts the pauses anew.
-        if started.elapsed().as_millis() > 2 * PAUSE_MS.1 {
-            pause_ms = PAUSE_MS.0;
+        while with_timeout(ROUND_MAX, stack.wait_config_up()).await.is_err() {
+            watchdog::note(|vitals| vitals.linked(now()));
         }
-        log!("link down: {broken}; next try in about {pause_ms} ms");
-        // A quarter of the pause at random, so that nodes which lost one broker do not come back as
-        // one.
-        let jitter_ms = u64::from(u16::from_le_bytes(crate::host::random())) % (pause_ms / 4);
-        Timer::after_millis(pause_ms + jitter_ms).await;
-        pause_ms = (pause_ms * 2).min(PAUSE_MS.1);
+        let gateways = node.lock().await.gateways().count();
+        let dial = dialer.next(u32::from_le_bytes(crate::host::random()), gateways);
+        Timer::after_millis(u64::from(dial.pause_ms)).await;
+        watchdog::note(|vitals| vitals.linked(now()));
+        let address = {
+            let node = node.lock().await;
+            let text = node.gateways().nth(dial.index).unwrap_or_default();
+            text.parse::<SocketAddrV4>().ok()
+        };
+        let dialled = Instant::now();
+        let broken = match address {
+            // The fault of the feature `break-trial`.
+            _ if cfg!(feature = "break-trial") => Broken::Address,
+            Some(address) => {
+                let Err(broken) =
+                    connect_and_serve(stack, config, address, node, images, memory).await;
+                broken
+            }
+            None => Broken::Address,
+        };
+        node.lock().await.disconnected();
+        if dialled.elapsed() > HELD_MIN {
+            dialer.held()
+        } else {
+            dialer.failed()
+        }
+        log!("link down: {broken}");
     }
 }
 
 async fn connect_and_serve(
     stack: Stack<'static>,
     config: &Config,
+    broker: SocketAddrV4,
     node: &Shared,
+    images: &Images,
     memory: &mut Memory,
 ) -> Result<core::convert::Infallible, Broken> {
     let mut socket = TcpSocket::new(stack, &mut memory.tcp_received, &mut memory.tcp_to_send);
     socket.set_timeout(Some(SILENCE_MAX));
-    within(ANSWER_MAX, "connection", socket.connect(config.broker)).await?.map_err(Broken::Tcp)?;
+    within(ANSWER_MAX, "connection", socket.connect(broker)).await?.map_err(Broken::Tcp)?;
 
     let mut death = [0; DEATH_BYTES_MAX];
     let (will, subscriptions) = {
@@ -175,17 +216,19 @@ async fn connect_and_serve(
     let mut mqtt = within(ANSWER_MAX, "handshake", session.connect(socket)).await??;
     within(ANSWER_MAX, "subscription", subscribe(&mut mqtt, &subscriptions)).await??;
     node.lock().await.connected();
-    log!("link up: broker={} at uptime_ms={}", config.broker, now().0);
-    serve(&mut mqtt, node, &mut memory.message).await
+    images::linked(images).await;
+    log!("link up: broker={broker} at uptime_ms={}", now().0);
+    serve(&mut mqtt, node, images, &mut memory.message).await
 }
 
 async fn subscribe(
     mqtt: &mut Mqtt<'_, '_>,
-    topics: &[String<TOPIC_BYTES_MAX>; 2],
+    topics: &[String<TOPIC_BYTES_MAX>; 3],
 ) -> Result<(), Broken> {
     let options = minimq::SubscriptionOptions::default().maximum_qos(QoS::AtLeastOnce);
-    let [acks, commands] = topics.each_ref().map(|topic| TopicFilter::new(topic).options(options));
-    let operation: Op = mqtt.subscribe(&[acks, commands], &[]).await?;
+    let [acks, commands, chunks] =
+        topics.each_ref().map(|topic| TopicFilter::new(topic).options(options));
+    let operation: Op = mqtt.subscribe(&[acks, commands, chunks], &[]).await?;
     // A message that comes before the birth can only be an answer to an earlier session, and is
     // dropped.
     while mqtt.is_pending(&operation) {
@@ -198,24 +241,30 @@ async fn subscribe(
 async fn serve(
     mqtt: &mut Mqtt<'_, '_>,
     node: &Shared,
+    images: &Images,
     buffer: &mut [u8],
 ) -> Result<core::convert::Infallible, Broken> {
     let mut reboot_at = None;
+    let mut reconnect_at = None;
     loop {
+        watchdog::note(|vitals| vitals.linked(now()));
+        if RECONNECT.swap(false, Ordering::Relaxed) {
+            reconnect_at = Some(Instant::now() + REBOOT_MAX);
+        }
         let has_room = publish_due(mqtt, node, buffer).await?;
         let is_delivered = mqtt.session().is_publish_quiescent();
         if reboot_at.is_some_and(|at| Instant::now() >= at || (has_room && is_delivered)) {
             restart(mqtt).await;
         }
+        if reconnect_at.is_some_and(|at| Instant::now() >= at || (has_room && is_delivered)) {
+            return Err(Broken::Settings);
+        }
         // Without room only an answer of the broker helps: a reading or the time must not wake us
         // then.
         let wake = if has_room { node.lock().await.next_wake(now()) } else { None };
-        let due = async {
-            match wake.map(|at| Instant::from_millis(at.0)).into_iter().chain(reboot_at).min() {
-                Some(at) => Timer::at(at).await,
-                None => core::future::pending().await,
-            }
-        };
+        let wake = wake.map(|at| Instant::from_millis(at.0));
+        let turns = [wake, reboot_at, reconnect_at, Some(Instant::now() + ROUND_MAX)];
+        let due = Timer::at(turns.into_iter().flatten().min().unwrap_or(Instant::MAX));
         let recorded =
             async { if has_room { RECORDED.wait().await } else { core::future::pending().await } };
         // The connection comes first: `select3` leaves the others unpolled once one is ready.
@@ -230,12 +279,21 @@ async fn serve(
             }
             Either3::First(Err(error)) => return Err(error.into()),
         };
-        let mut node = node.lock().await;
-        match node.receive(now(), message.topic(), message.payload()).await {
+        let heard = node.lock().await.receive(now(), message.topic(), message.payload()).await;
+        match heard {
             Ok(None) => {}
-            Ok(Some(Action::Interval(ms))) => INTERVAL_MS.sender().send(ms),
+            Ok(Some(Action::Configured)) => configured(node).await,
+            Ok(Some(Action::Reconnect)) => {
+                configured(node).await;
+                reconnect_at = Some(Instant::now() + REBOOT_MAX);
+            }
             Ok(Some(Action::Identify)) => log!("identify: this is the node"),
             Ok(Some(Action::Reboot)) => reboot_at = Some(Instant::now() + REBOOT_MAX),
+            Ok(Some(Action::Offer { id, manifest, signature })) => {
+                let (outcome, detail) = images::offer(images, &manifest, &signature).await;
+                node.lock().await.answer(id, outcome, detail);
+            }
+            Ok(Some(Action::Chunk(chunk))) => images::chunk(images, &chunk).await,
             Err(error @ node::Error::Wire(_)) => log!("dropped a message: {error}"),
             Err(error) => return Err(error.into()),
         }

@@ -3,32 +3,38 @@
 //!
 //! ```text
 //!  TMP105 -- i2c/sbcon ------ sample task --+                   +-- link task -- link -- minimq
-//!                                           +--> node::Node ---+                          |
-//!  SHT4x, SCD4x, BH1750 ----- sample task --+    |       |              embassy-net -- net/lan9118
-//!    (i2c/simulated)                           flash   ledger
+//!                                           +--> node::Node ---+       |                  |
+//!  SHT4x, SCD4x, BH1750 ----- sample task --+    |       |          images     embassy-net -- lan9118
+//!    (i2c/simulated)                           flash   ledger, outputs
 //! ```
 //!
-//! The crates `sensors`, `node` and `wire` decide; this image gives them a clock (`time`), a flash
-//! (`flash`), two buses (`i2c`), a network (`net`, `link`) and a way out for the ledger (`ledger`,
-//! `host`). One task for each bus, so that a slow chip holds up no other, and none of them waits
-//! for the network: the node is locked only while it works in its flash. Idle, the processor sleeps
-//! (`executor`).
+//! The crates `sensors`, `node`, `update` and `wire` decide; this image gives them a clock (`time`), a
+//! flash (`flash`), two buses (`i2c`), LEDs as outputs, a network (`net`, `link`), a watchdog and a
+//! way out for the ledger (`ledger`, `host`). One task for each bus, so that a slow chip holds up no
+//! other, and none of them waits for the network: the node is locked only while it works in its
+//! flash. Idle, the processor sleeps (`executor`).
 //!
-//! `run.sh` starts it and tells it who it is (`config`). It is not for real hardware as it stands:
-//! the flash is memory and the ledger, the configuration and the random numbers come by
-//! semihosting.
+//! The boot loader (`boot`) starts it from the active slot of the flash, and `run.sh` tells it who it
+//! is by a page of that flash (`config`). It is not for real hardware as it stands: the flash is
+//! memory, and the ledger and the random numbers go by semihosting.
 #![no_std]
 #![no_main]
 
+// First, for its macro.
+#[macro_use]
+mod host;
 mod config;
 mod executor;
-mod flash;
-mod host;
 mod i2c;
+mod images;
 mod ledger;
 mod link;
 mod net;
+mod outputs;
+mod probes;
+mod stack;
 mod time;
+mod watchdog;
 
 use core::fmt;
 use core::panic::PanicInfo;
@@ -41,31 +47,34 @@ use embassy_sync::mutex::Mutex;
 use embassy_sync::signal::Signal;
 use embassy_sync::watch::Watch;
 use embassy_time::{Instant, Timer};
+use flash::Region;
 use heapless::{String, Vec};
-use measure::{Slug, Uptime};
-use node::{IDENTITY_PAGES, Layout, Node, Schedule, Start, Step};
-use sensors::{Bh1750, Chip, Lm75, Medium, Probe, Scd4x, Sht4x};
+use measure::Uptime;
+use node::{IDENTITY_PAGES, Layout, Node, RoundReadings, Schedule, Start, Step, Taken};
+use sensors::Probe;
 use static_cell::{ConstStaticCell, StaticCell};
-use wire::{CHANNELS_MAX, Channel};
 
 use crate::config::Config;
-use crate::flash::Flash;
-use crate::i2c::sbcon::Sbcon;
-use crate::i2c::simulated::{self, Simulated};
+use crate::images::Images;
 use crate::net::lan9118::{self, Lan9118};
+use crate::probes::Probes;
 
 /// Name and version of the firmware, in the birth.
 const FIRMWARE: &str = concat!("mps2-an385 ", env!("CARGO_PKG_VERSION"));
-const RING_PAGES: usize = (flash::BYTES / flash::PAGE_BYTES - IDENTITY_PAGES) as usize;
+const NODE_BYTES: u32 = flash::NODE.end - flash::NODE.start;
+const RING_PAGES: usize = (NODE_BYTES / flash::PAGE_BYTES - IDENTITY_PAGES) as usize;
 /// The least time between two frames of the backlog, in milliseconds: a live reading waits no
 /// longer than this.
 const BACKLOG_PAUSE_MS: u32 = 20;
+/// How often the node is asked for what has a time to it, in milliseconds: settings to be proven.
+const CHECK_MS: u64 = 1_000;
+/// The fault of the feature `break-sampling`: so many rounds, and then no more.
+#[cfg(feature = "break-sampling")]
+const BROKEN_ROUNDS: u32 = 5;
 
 /// The node, which both the sampling tasks and the link use.
-type Shared = Mutex<ThreadModeRawMutex, Node<Flash, RING_PAGES>>;
+type Shared = Mutex<ThreadModeRawMutex, Node<Region, RING_PAGES>>;
 type NodeError = node::Error<flash::Misuse>;
-/// The chips of one bus.
-type Probes = &'static mut [&'static mut dyn Probe];
 
 /// Tells the link that there are readings to send.
 static RECORDED: Signal<ThreadModeRawMutex, ()> = Signal::new();
@@ -78,19 +87,25 @@ fn main() -> ! {
     // SAFETY: no critical section is open, and the handler of the interrupt is in place.
     unsafe { cortex_m::peripheral::NVIC::unmask(Irq(time::IRQ)) };
     let config = configure();
-    let machine = machine_probes();
-    let simulated = if config.simulated.is_some() { simulated_probes() } else { &mut [] };
-    let first_simulated = machine.iter().map(|probe| probe.quantities().len() as u8).sum();
-    let node = open(config, machine, simulated);
+    let images = images::open();
+    let machine = probes::machine();
+    let simulated = if config.simulated.is_some() { probes::simulated() } else { &mut [] };
+    let first_simulated = probes::count(machine);
+    let (node, interval_ms) = open(config, machine, simulated);
     let (stack, runner) = network();
+    watchdog::start(interval_ms);
     executor::run(|spawner| {
         let enough = "each task is spawned as often as its pool is large";
-        spawner.spawn(sample(node, machine, 0).expect(enough));
+        spawner.spawn(sample(node, images, machine, 0).expect(enough));
         if !simulated.is_empty() {
-            spawner.spawn(sample(node, simulated, first_simulated).expect(enough));
+            spawner.spawn(sample(node, images, simulated, first_simulated).expect(enough));
         }
         spawner.spawn(network_task(runner).expect(enough));
-        spawner.spawn(link_task(stack, config, node).expect(enough));
+        spawner.spawn(link_task(stack, config, node, images).expect(enough));
+        spawner.spawn(check(node).expect(enough));
+        spawner.spawn(images::run(images, node).expect(enough));
+        spawner.spawn(watchdog::feed().expect(enough));
+        spawner.spawn(stack::watch().expect(enough));
     })
 }
 
@@ -99,63 +114,69 @@ fn configure() -> &'static Config {
     CONFIG.init(config::load().unwrap_or_else(|error| stop("config", error)))
 }
 
-/// The fault of the feature `break-flash`: every start erases what was kept.
-#[cfg(feature = "break-flash")]
-fn forget(mut flash: Flash) -> Flash {
+/// The fault of the features `break-flash` and `break-sequence`: every start erases what was kept.
+#[cfg(any(feature = "break-flash", feature = "break-sequence"))]
+fn forget(mut flash: Region) -> Region {
     use embedded_storage_async::nor_flash::NorFlash as _;
-    if block_on(flash.erase(0, flash::BYTES)).is_err() {
+    if block_on(flash.erase(0, NODE_BYTES)).is_err() {
         log!("flash: cannot be erased");
     }
     flash
 }
 
-/// Reads the flash, begins a boot and says so.
-// Here and not in a task, and not inlined: it takes 28 KiB of stack once, which the tasks then use
-// again.
+/// Returns what draws the flash id. With the feature `break-sequence` it is always the same, so that
+/// an erased flash gives its sequences once more.
+fn luck() -> u64 {
+    if cfg!(feature = "break-sequence") { 0x5EED } else { u64::from_le_bytes(host::random()) }
+}
+
+/// Reads the flash, begins a boot and says so. Returns the interval too, in milliseconds.
+// Here and not in a task, and not inlined: it takes much stack once, which the tasks then use again.
 #[inline(never)]
 fn open(
     config: &Config,
     machine: &[&mut dyn Probe],
     simulated: &[&mut dyn Probe],
-) -> &'static Shared {
+) -> (&'static Shared, u32) {
     static NODE: StaticCell<Shared> = StaticCell::new();
     let mut channels = Vec::new();
-    add_channels(&mut channels, machine, &config.tmp105);
+    probes::add_channels(&mut channels, machine, &config.tmp105);
     if let Some(position) = &config.simulated {
-        add_channels(&mut channels, simulated, position);
+        probes::add_channels(&mut channels, simulated, position);
     }
     ledger::channels(&channels);
     let node_config = node::Config {
         key: config.key.clone(),
         firmware: String::try_from(FIRMWARE).expect("the name fits"),
-        target: None,
-        release: 0,
+        target: images::takes_updates().then(images::target),
+        release: images::RELEASE,
         channels,
         interval_ms: config.interval_ms,
-        gateways: Vec::new(),
+        gateways: config.gateways.clone(),
         backlog_pause_ms: BACKLOG_PAUSE_MS,
-        layout: Layout::split(0..flash::BYTES, flash::PAGE_BYTES),
+        layout: Layout::split(0..NODE_BYTES, flash::PAGE_BYTES),
     };
     // SAFETY: called once; a second call would panic at the cell above.
-    let flash = unsafe { Flash::take() };
-    #[cfg(feature = "break-flash")]
+    let flash = unsafe { Region::take(flash::NODE) };
+    #[cfg(any(feature = "break-flash", feature = "break-sequence"))]
     let flash = forget(flash);
-    let random = u64::from_le_bytes(host::random());
+    let random = luck();
     // The futures of this flash are ready at once, so nothing is waited for.
     let node = NODE.init_with(|| {
         let opened = block_on(Node::open(flash, node_config, random, Start::Cold));
         Mutex::new(opened.unwrap_or_else(|error| stop("flash", error)))
     });
-    let (flash, boot) = (node.get_mut().flash_id(), node.get_mut().boot());
+    let opened = node.get_mut();
+    let (flash, boot, interval_ms) = (opened.flash_id(), opened.boot(), opened.interval_ms());
     ledger::node(&config.key, flash, boot);
     log!(
-        "start: node={} flash={flash} boot={boot} interval_ms={} waiting={} broker={}",
+        "start: node={} flash={flash} boot={boot} interval_ms={interval_ms} waiting={} gateways={}",
         config.key,
-        node.get_mut().interval_ms(),
-        node.get_mut().waiting(),
-        config.broker
+        opened.waiting(),
+        opened.gateways().count()
     );
-    node
+    outputs::drive(opened.outputs());
+    (node, interval_ms)
 }
 
 /// Ends the image because of what it cannot start without.
@@ -164,50 +185,18 @@ fn stop(what: &str, error: impl fmt::Display) -> ! {
     host::fail()
 }
 
-fn machine_probes() -> Probes {
-    static TMP105: StaticCell<Lm75<Sbcon>> = StaticCell::new();
-    static PROBES: StaticCell<[&'static mut dyn Probe; 1]> = StaticCell::new();
-    // SAFETY: called once, or the cells below would panic.
-    let bus = unsafe { Sbcon::take() };
-    let tmp105 = Lm75::new(bus, Lm75::<Sbcon>::ADDRESS, Chip::Tmp105, Medium::Air);
-    PROBES.init([TMP105.init(tmp105)])
-}
-
-fn simulated_probes() -> Probes {
-    type Bus<C> = Simulated<C>;
-    static SHT4X: StaticCell<Sht4x<Bus<simulated::Sht4x>>> = StaticCell::new();
-    static SCD4X: StaticCell<Scd4x<Bus<simulated::Scd4x>>> = StaticCell::new();
-    static BH1750: StaticCell<Bh1750<Bus<simulated::Bh1750>>> = StaticCell::new();
-    static PROBES: StaticCell<[&'static mut dyn Probe; 3]> = StaticCell::new();
-    let sht4x = Sht4x::new(Simulated::default(), Sht4x::<Bus<simulated::Sht4x>>::ADDRESS);
-    let scd4x = Scd4x::new(Simulated::default());
-    let bh1750 = Bh1750::new(Simulated::default(), Bh1750::<Bus<simulated::Bh1750>>::ADDRESS);
-    PROBES.init([SHT4X.init(sht4x), SCD4X.init(scd4x), BH1750.init(bh1750)])
-}
-
-/// Appends the channels of `probes`, in the order in which [`Schedule`] counts them.
-fn add_channels(
-    channels: &mut Vec<Channel, CHANNELS_MAX>,
-    probes: &[&mut dyn Probe],
-    position: &Slug,
-) {
-    for probe in probes.iter() {
-        let sensor = Slug::new(probe.sensor()).expect("a probe's name is a slug");
-        channels.extend(probe.quantities().iter().map(|quantity| Channel {
-            quantity: *quantity,
-            position: position.clone(),
-            sensor: sensor.clone(),
-            calibration: 0,
-            enabled: true,
-        }));
-    }
-}
-
 /// Samples the chips of one bus, whose channels count from `first_channel`.
 #[embassy_executor::task(pool_size = 2)]
-async fn sample(node: &'static Shared, probes: Probes, first_channel: u8) -> ! {
+async fn sample(
+    node: &'static Shared,
+    images: &'static Images,
+    probes: Probes,
+    first_channel: u8,
+) -> ! {
     let mut interval = INTERVAL_MS.receiver().expect("there is one for each such task");
     let mut schedule = Schedule::new(node.lock().await.interval_ms(), now());
+    #[cfg(feature = "break-sampling")]
+    let mut rounds = 0;
     loop {
         let (at, mut readings) = match schedule.poll(now(), probes) {
             Step::Round { at, readings } => (at, readings),
@@ -222,22 +211,72 @@ async fn sample(node: &'static Shared, probes: Probes, first_channel: u8) -> ! {
         for (channel, ..) in &mut readings {
             *channel += first_channel;
         }
-        // The line follows the flash under one lock, so the link cannot send a reading before its
-        // line.
-        let mut node = node.lock().await;
-        match node.take(at, &readings).await {
-            Ok(taken) => {
-                let (flash, boot) = (node.flash_id(), node.boot());
-                if let Some(before) = taken.before {
-                    ledger::recorded(flash, boot, before, &taken.corners);
-                }
-                if let Some(recorded) = taken.recorded {
-                    ledger::recorded(flash, boot, recorded, &taken.readings);
-                }
-            }
-            Err(error) => log!("flash: {} readings not taken: {error}", readings.len()),
-        }
+        take(node, at, &mut readings).await;
+        watchdog::note(|vitals| vitals.sampled(now()));
+        images::sampled(images).await;
         RECORDED.signal(());
+        #[cfg(feature = "break-sampling")]
+        {
+            rounds += 1;
+            if rounds >= BROKEN_ROUNDS {
+                core::future::pending::<()>().await;
+            }
+        }
+    }
+}
+
+/// Takes a round, drives what follows from it, and says so.
+async fn take(node: &Shared, at: Uptime, readings: &mut RoundReadings) {
+    // The lines follow the flash under one lock, so the link cannot send a reading before its line.
+    let mut node = node.lock().await;
+    readings.retain(|(channel, ..)| node.is_enabled(*channel));
+    match node.take(at, readings).await {
+        Ok(taken) => tell(&node, &taken),
+        Err(error) => log!("flash: {} readings not taken: {error}", readings.len()),
+    }
+    outputs::drive(node.outputs());
+}
+
+fn tell(node: &Node<Region, RING_PAGES>, taken: &Taken) {
+    let (flash, boot) = (node.flash_id(), node.boot());
+    if let Some(before) = taken.before {
+        ledger::recorded(flash, boot, before, &taken.corners);
+    }
+    if let Some(recorded) = taken.recorded {
+        ledger::recorded(flash, boot, recorded, &taken.readings);
+    }
+    for (sequence, event) in &taken.events {
+        ledger::event(flash, boot, *sequence, event);
+    }
+}
+
+/// Takes the settings that are in force now.
+async fn configured(node: &Shared) {
+    let interval_ms = {
+        let node = node.lock().await;
+        outputs::drive(node.outputs());
+        node.interval_ms()
+    };
+    watchdog::note(|vitals| vitals.set_interval(now(), interval_ms));
+    INTERVAL_MS.sender().send(interval_ms);
+    log!("settings: interval_ms={interval_ms}");
+}
+
+/// Asks the node for what has a time to it, link or no link.
+#[embassy_executor::task]
+async fn check(node: &'static Shared) -> ! {
+    loop {
+        let checked = node.lock().await.check(now()).await.map(|action| action.is_some());
+        match checked {
+            // Settings were given up: whatever it is, they are taken anew and proven anew.
+            Ok(true) => {
+                configured(node).await;
+                link::reconnect();
+            }
+            Ok(false) => {}
+            Err(error) => log!("settings: {error}"),
+        }
+        Timer::after_millis(CHECK_MS).await;
     }
 }
 
@@ -263,9 +302,14 @@ async fn network_task(mut runner: Runner<'static, &'static mut Lan9118>) -> ! {
 }
 
 #[embassy_executor::task]
-async fn link_task(stack: Stack<'static>, config: &'static Config, node: &'static Shared) -> ! {
+async fn link_task(
+    stack: Stack<'static>,
+    config: &'static Config,
+    node: &'static Shared,
+    images: &'static Images,
+) -> ! {
     static MEMORY: ConstStaticCell<link::Memory> = ConstStaticCell::new(link::Memory::new());
-    link::run(stack, config, node, MEMORY.take()).await
+    link::run(stack, config, node, images, MEMORY.take()).await
 }
 
 /// Returns the time since the image started.
@@ -294,6 +338,13 @@ unsafe fn DefaultHandler(irq: i16) {
         Ok(time::IRQ) => time::on_interrupt(),
         _ => panic!("no handler for interrupt {irq}"),
     }
+}
+
+/// The watchdog's first expiry; the second one resets.
+// SAFETY: it prints and touches nothing else.
+#[cortex_m_rt::exception]
+unsafe fn NonMaskableInt() {
+    log!("watchdog: not fed; the machine restarts");
 }
 
 // SAFETY: it prints and does not return to what broke.
