@@ -2,7 +2,6 @@
 
 use core::fmt::{self, Write as _};
 
-use embedded_io_async::Error as _;
 use heapless::String;
 use minimq::{ConfigError, Error, PubError, ResourceError};
 
@@ -15,9 +14,10 @@ pub(crate) struct Broken(String<REASON_BYTES_MAX>);
 impl Broken {
     pub(crate) fn new(reason: fmt::Arguments<'_>) -> Self {
         let mut text = Cut(String::new());
-        // What does not fit is cut, which is no error here; the parts' own never fail.
-        drop(text.write_fmt(reason));
-        Self(text.0)
+        // What does not fit is cut, which is no error here; a part that fails to show ends the text.
+        match text.write_fmt(reason) {
+            Ok(()) | Err(fmt::Error) => Self(text.0),
+        }
     }
 
     pub(crate) fn as_str(&self) -> &str {
