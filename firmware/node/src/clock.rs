@@ -27,7 +27,49 @@ struct Best {
     at: Uptime,
 }
 
+/// The bytes of [`Clock::emit`].
+pub(crate) const CLOCK_BYTES: usize = 49;
+
 impl Clock {
+    /// Writes the clock as it is remembered through a sleep: which of them there are (1), then UTC at
+    /// uptime 0, error and age of the best answer, the first answer, and the last reading (8 each).
+    pub(crate) fn emit(&self) -> [u8; CLOCK_BYTES] {
+        let parts = u8::from(self.best.is_some())
+            | u8::from(self.first.is_some()) << 1
+            | u8::from(self.last.is_some()) << 2;
+        let micros = |utc: Option<Timestamp>| utc.map_or(0, |utc| utc.micros() as u64);
+        let words = [
+            micros(self.best.map(|best| best.boot_utc)),
+            self.best.map_or(0, |best| best.error_us),
+            self.best.map_or(0, |best| best.at.0),
+            micros(self.first),
+            self.last.map_or(0, |last| last.0.0),
+            micros(self.last.map(|last| last.1)),
+        ];
+        let bytes = [parts].into_iter().chain(words.into_iter().flat_map(u64::to_le_bytes));
+        let mut out = [0; CLOCK_BYTES];
+        out.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+        out
+    }
+
+    /// Reads what [`Self::emit`] wrote; what cannot be is left out.
+    pub(crate) fn parse(bytes: &[u8]) -> Self {
+        let parts = bytes.first().copied().unwrap_or(0);
+        let mut words = bytes.get(1..).unwrap_or_default().as_chunks::<8>().0.iter();
+        let mut word = || words.next().map_or(0, |word| u64::from_le_bytes(*word));
+        let utc = |word: u64| i64::try_from(word).ok().and_then(Timestamp::from_micros);
+        let (boot_utc, error_us, at) = (utc(word()), word(), Uptime(word()));
+        let best = boot_utc.map(|boot_utc| Best { boot_utc, error_us, at });
+        let first = utc(word());
+        let last_at = Uptime(word());
+        let last = utc(word()).map(|last| (last_at, last));
+        Self {
+            best: best.filter(|_| parts & 1 != 0),
+            first: first.filter(|_| parts & 2 != 0),
+            last: last.filter(|_| parts & 4 != 0),
+        }
+    }
+
     /// Returns UTC at uptime 0 as it was first known.
     pub(crate) const fn first(&self) -> Option<Timestamp> {
         self.first

@@ -101,6 +101,7 @@ mod tests {
             dialer.next(7, 3);
             dialer.failed();
         }
+        assert_eq!(dialer.next(7, 3).index, 0);
         dialer.failed();
         assert_eq!(dialer.next(7, 3).index, 1);
         dialer.held();

@@ -28,6 +28,10 @@ pub(crate) struct Flying {
 pub(crate) struct Flight(Vec<Flying, FRAMES_IN_FLIGHT_MAX>);
 
 impl Flight {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(crate) fn is_full(&self) -> bool {
         self.0.is_full()
     }

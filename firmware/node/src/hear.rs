@@ -6,7 +6,17 @@ use wire::{Ack, Command, Detail, Outcome, Request, Topic, TopicKind};
 
 use crate::node::{Answer, Link, check_interval};
 use crate::outbox::Result;
+use crate::settings::SettingsBytes;
 use crate::{Action, Error, Node, Update};
+
+/// What a command leaves to do.
+#[expect(clippy::large_enum_variant, reason = "there is no allocator to box the settings with")]
+enum Asked {
+    Nothing,
+    Action(Action<'static>),
+    Interval { id: u32, ms: u32 },
+    Settings { id: u32, revision: u32, bytes: SettingsBytes },
+}
 
 impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
     /// Takes a message in, and returns what it asks of the board.
@@ -29,17 +39,17 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
                 let ack = wire::decode_ack(payload)?;
                 self.acknowledged(now, &ack).await.map(|()| None)
             }
-            TopicKind::Command => match wire::decode_command(payload) {
-                Ok(request) => self.commanded(request).await,
-                Err(wire::Error::UnknownCommand { id, .. }) => {
-                    self.answer(id, Outcome::Unknown, Detail::new());
-                    Ok(None)
+            TopicKind::Command => match self.commanded(payload)? {
+                Asked::Nothing => Ok(None),
+                Asked::Action(action) => Ok(Some(action)),
+                Asked::Interval { id, ms } => {
+                    self.set_interval(ms).await?;
+                    self.answer(id, Outcome::Done, Detail::new());
+                    Ok(Some(Action::Configured))
                 }
-                Err(wire::Error::BadCommand { id, what }) => {
-                    self.answer(id, Outcome::Refused, wire::detail(format_args!("{what}")));
-                    Ok(None)
+                Asked::Settings { id, revision, bytes } => {
+                    self.configure(now, id, revision, &bytes).await
                 }
-                Err(error) => Err(error.into()),
             },
             TopicKind::Ota => Ok(Some(Action::Chunk(wire::decode_chunk(payload)?))),
             TopicKind::Birth | TopicKind::Data | TopicKind::Death => {
@@ -60,7 +70,11 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
         }
         if is_birth {
             self.link = Link::Up;
+            self.connect_due = self.next_connect(now);
+            self.is_urgent = false;
+            self.prove().await?;
         }
+        self.heard(now);
         let mut gaps_changed = false;
         for range in &ack.ranges {
             gaps_changed |= self.outbox.free(*range);
@@ -79,41 +93,56 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
         if ack.ranges.is_empty() { Ok(()) } else { self.outbox.settle().await }
     }
 
-    async fn commanded<'p>(&mut self, request: Request) -> Result<Option<Action<'p>>, F::Error> {
-        let Request { id, command } = request;
-        if let Some(Answer { id: last, outcome, detail }) = self.answered.clone()
-            && last == id
+    /// Reads a command, and does and answers what needs no flash.
+    // Not inlined, and no future: a decoded command takes 3 KiB of stack, only while this runs.
+    #[inline(never)]
+    fn commanded(&mut self, payload: &[u8]) -> Result<Asked, F::Error> {
+        let (id, command) = match wire::decode_command(payload) {
+            Ok(Request { id, command }) => (id, command),
+            Err(wire::Error::UnknownCommand { id, .. }) => {
+                self.answer(id, Outcome::Unknown, Detail::new());
+                return Ok(Asked::Nothing);
+            }
+            Err(wire::Error::BadCommand { id, what }) => {
+                self.answer(id, Outcome::Refused, wire::detail(format_args!("{what}")));
+                return Ok(Asked::Nothing);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if let Some(Answer { outcome, detail, .. }) =
+            self.answered.clone().filter(|answer| answer.id == id)
         {
             self.answer(id, outcome, detail);
-            return Ok(None);
+            return Ok(Asked::Nothing);
         }
-        let (outcome, action) = match command {
+        let asked = match command {
             Command::Rebirth => {
                 self.rebirth();
-                (Outcome::Done, None)
+                Asked::Nothing
             }
-            Command::Identify => (Outcome::Done, Some(Action::Identify)),
-            Command::Reboot => (Outcome::Done, Some(Action::Reboot)),
-            Command::Interval(ms) if check_interval(ms).is_none() => (Outcome::Refused, None),
-            Command::Interval(ms) => {
-                self.birth.interval_ms = ms;
-                // The gateway judges silence by the interval that the birth names.
-                self.rebirth();
-                (Outcome::Done, Some(Action::Configured))
+            Command::Identify => Asked::Action(Action::Identify),
+            Command::Reboot => Asked::Action(Action::Reboot),
+            Command::Interval(ms) if check_interval(ms).is_none() => {
+                self.answer(id, Outcome::Refused, wire::detail(format_args!("interval_ms")));
+                return Ok(Asked::Nothing);
             }
-            Command::Configure(_) => (Outcome::Refused, None),
+            Command::Interval(ms) => return Ok(Asked::Interval { id, ms }),
+            Command::Configure(settings) => {
+                return Ok(match self.prepare(&settings) {
+                    Ok(bytes) => Asked::Settings { id, revision: settings.revision, bytes },
+                    Err(detail) => {
+                        self.answer(id, Outcome::Refused, detail);
+                        Asked::Nothing
+                    }
+                });
+            }
+            // The board answers.
             Command::Update { manifest, signature } => {
-                return Ok(Some(Action::Offer { id, manifest, signature }));
+                return Ok(Asked::Action(Action::Offer { id, manifest, signature }));
             }
         };
-        self.answer(id, outcome, Detail::new());
-        Ok(action)
-    }
-
-    pub(crate) fn rebirth(&mut self) {
-        if self.link != Link::Down {
-            self.link = Link::BirthDue;
-        }
+        self.answer(id, Outcome::Done, Detail::new());
+        Ok(asked)
     }
 
     /// Says how an update comes along, once nothing fresh waits; a later report takes the place of one

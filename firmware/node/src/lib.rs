@@ -62,15 +62,19 @@
 #[cfg(test)]
 extern crate std;
 
+mod calibrate;
 mod clock;
 mod config;
 mod dialer;
 mod entry;
+mod episodes;
 mod error;
 mod flight;
 mod hear;
 mod item;
+mod judge;
 mod keep;
+mod limits;
 mod node;
 mod outbox;
 mod provision;
@@ -83,6 +87,7 @@ mod select;
 mod settings;
 mod sleep;
 mod take;
+mod valid;
 mod vitals;
 
 pub use config::{Config, IDENTITY_PAGES, INTERVAL_MS_MAX, INTERVAL_MS_MIN, Layout};
@@ -90,14 +95,16 @@ pub use dialer::{DIAL_PAUSE_MS_FIRST, DIAL_PAUSE_MS_MAX, Dial, Dialer};
 pub use entry::{ENTRY_BYTES_MAX, ring_bytes};
 pub use error::Error;
 pub use flight::{BACKLOG_IN_FLIGHT_MAX, FRAMES_IN_FLIGHT_MAX, RESEND_JITTER_MS, RESEND_MS};
+pub use limits::HOLE_INTERVALS;
 pub use node::{
     ANSWERS_MAX, Action, FRESH_READINGS_MAX, Node, Origin, Publish, QOS, Recorded, Update,
 };
 pub use outbox::SEQUENCES_RESERVED;
-pub use provision::{Provision, ProvisionError};
+pub use provision::{Provision, ProvisionError, SECRET_BYTES_MAX};
 pub use ranges::{FREED_RANGES_MAX, GAPS_MAX};
 pub use schedule::{PROBES_MAX, RoundReadings, Schedule, Step};
 pub use settings::SETTINGS_PROOF_MS;
-pub use sleep::{RETAINED_BYTES, Retained, Start};
+pub use sleep::{AWAKE_MS_MAX, RETAINED_BYTES, Retained, Start};
 pub use take::{CORNERS_AT_ONCE, EVENTS_AT_ONCE, Taken};
+pub use valid::SILENCE_MS_MAX;
 pub use vitals::{LINK_LATE_MS, SAMPLING_LATE_MS, Vitals};

@@ -6,15 +6,18 @@ use embedded_storage_async::nor_flash::MultiwriteNorFlash;
 use heapless::{String, Vec};
 use measure::{BootId, FlashId, Quality, Reading, Sequence, Timestamp, Uptime};
 use wire::{
-    Birth, CHANNELS_MAX, Chunk, Death, Detail, GATEWAYS_MAX, GatewayAddress, MANIFEST_BYTES_MAX,
-    Outcome, SIGNATURE_BYTES, Sampled, TOPIC_BYTES_MAX, Topic, TopicKind, UpdateState,
+    Birth, CHANNELS_MAX, Chunk, Death, Detail, GATEWAYS_MAX, GatewayAddress, LIMITS_MAX,
+    LocalEvent, MANIFEST_BYTES_MAX, Outcome, SIGNATURE_BYTES, Sampled, TOPIC_BYTES_MAX, Topic,
+    TopicKind, UpdateState,
 };
 
 use crate::clock::Clock;
 use crate::entry::ring_bytes;
 use crate::flight::Flight;
+use crate::limits::Watched;
 use crate::outbox::{Outbox, Result};
-use crate::{Config, Error, INTERVAL_MS_MAX, INTERVAL_MS_MIN, Start};
+use crate::settings::{Settled, Trial};
+use crate::{Config, EVENTS_AT_ONCE, Error, INTERVAL_MS_MAX, INTERVAL_MS_MIN, Start, judge};
 
 /// The most readings kept in memory to be sent before any backlog; older ones are sent from flash.
 pub const FRESH_READINGS_MAX: usize = 64;
@@ -31,7 +34,23 @@ pub struct Node<F: MultiwriteNorFlash, const PAGES: usize> {
     pub(crate) key: measure::NodeKey,
     /// What is published at the next birth; its session is the one that runs or ran last.
     pub(crate) birth: Birth,
+    /// Whom to connect to as the board was provisioned, and as the settings say.
+    pub(crate) built_gateways: Vec<GatewayAddress, GATEWAYS_MAX>,
     pub(crate) gateways: Vec<GatewayAddress, GATEWAYS_MAX>,
+    pub(crate) built_interval_ms: u32,
+    pub(crate) connect_ms: Option<u32>,
+    /// The settings give a channel another position than the birth that is kept here.
+    pub(crate) has_positions: bool,
+    pub(crate) settled: Settled,
+    pub(crate) trial: Option<Trial>,
+    pub(crate) channels: Vec<judge::Channel, CHANNELS_MAX>,
+    pub(crate) limits: Vec<Watched, LIMITS_MAX>,
+    pub(crate) fresh_events: Vec<FreshEvent, EVENTS_AT_ONCE>,
+    /// Of a sleeping node: what was due when, and that an event does not wait for it.
+    pub(crate) sample_due: Uptime,
+    pub(crate) connect_due: Uptime,
+    pub(crate) heard_at: Uptime,
+    pub(crate) is_urgent: bool,
     pub(crate) link: Link,
     pub(crate) clock: Clock,
     pub(crate) fresh: Fresh,
@@ -98,6 +117,14 @@ pub(crate) struct Fresh {
     pub(crate) readings: Vec<Sampled, FRESH_READINGS_MAX>,
 }
 
+/// An event, in memory too, so that it can go before anything else.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FreshEvent {
+    pub(crate) sequence: Sequence,
+    pub(crate) boot_utc: Option<Timestamp>,
+    pub(crate) event: LocalEvent,
+}
+
 /// Whether readings were taken now or brought in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -138,8 +165,9 @@ pub enum Action<'p> {
     Identify,
     /// Other settings are in force: take [`Node::interval_ms`] and [`Node::is_enabled`] anew.
     Configured,
-    /// The same, and the settings are to be proven: once [`Node::next_publish`] has nothing left, break
-    /// the connection off and connect anew, to [`Node::gateways`].
+    /// The same, and they are to be proven by a new connection, or were given up: once
+    /// [`Node::next_publish`] has nothing left, break the connection off and connect anew, to
+    /// [`Node::gateways`].
     Reconnect,
     /// Restart, once [`Node::next_publish`] has nothing left: the answer goes first.
     Reboot,
@@ -187,10 +215,11 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
         let pages = (layout.ring.len() / F::ERASE_SIZE).saturating_sub(1);
         let rounds = pages * (F::ERASE_SIZE.saturating_sub(8) / ring_bytes(channels.len()));
         let ring_size = u32::try_from(rounds * channels.len()).unwrap_or(u32::MAX);
-        let resumed = match start {
-            Start::Cold | Start::Woken(_) => None,
-        };
-        let (outbox, _) = Outbox::open(flash, layout, FlashId(random as u32), resumed).await?;
+        let retained = start.resumed();
+        let resumed = retained.map(|(head, _)| head.resumed);
+        let fresh_id = FlashId(random as u32);
+        let (outbox, goes_on) = Outbox::open(flash, layout, fresh_id, resumed).await?;
+        let retained = retained.filter(|_| goes_on);
         let birth = Birth {
             flash: outbox.identity.flash,
             boot: outbox.identity.boot,
@@ -209,11 +238,24 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
             target,
             release,
         };
-        Ok(Self {
+        let mut node = Self {
             outbox,
             key,
             birth,
-            gateways,
+            built_gateways: gateways,
+            gateways: Vec::new(),
+            built_interval_ms: interval_ms,
+            connect_ms: None,
+            has_positions: false,
+            settled: Settled::default(),
+            trial: None,
+            channels: Vec::new(),
+            limits: Vec::new(),
+            fresh_events: Vec::new(),
+            sample_due: Uptime(0),
+            connect_due: Uptime(0),
+            heard_at: Uptime(0),
+            is_urgent: false,
             link: Link::Down,
             clock: Clock::default(),
             fresh: Fresh { first: Sequence(0), boot_utc: None, readings: Vec::new() },
@@ -229,7 +271,13 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
             published: None,
             // An xorshift must not begin at 0.
             random: ((random >> 32) as u32) | 1,
-        })
+        };
+        node.channels.extend(node.birth.channels.iter().map(|_| judge::Channel::default()));
+        let now = retained.map_or(Uptime(0), |(head, _)| head.until);
+        node.heard_at = now;
+        node.load_settings(now, retained.is_none()).await?;
+        node.resume_episodes(now, retained).await?;
+        Ok(node)
     }
 
     /// Returns the life of the flash that the sequences count in.
@@ -280,13 +328,7 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
         readings: &[(u8, Reading, Quality)],
         origin: Origin,
     ) -> Result<Recorded, F::Error> {
-        if readings.is_empty() || readings.len() > CHANNELS_MAX {
-            return Err(Error::Round { count: readings.len(), max: CHANNELS_MAX });
-        }
-        let channels = self.birth.channels.len();
-        if let Some((channel, ..)) = readings.iter().find(|one| usize::from(one.0) >= channels) {
-            return Err(Error::Channel(*channel));
-        }
+        self.check_round(readings)?;
         let at = at.max(self.recorded_at);
         let boot_utc = self.clock.stamp(at);
         let first = match self.outbox.push(at, boot_utc, origin == Origin::History, readings).await

@@ -5,7 +5,7 @@ use measure::{Sequence, SequenceRange, Uptime};
 use wire::{Body, Data, Frame, Head, Pushed, TopicKind};
 
 use crate::flight::{FRAMES_IN_FLIGHT_MAX, Flying, RESEND_JITTER_MS, RESEND_MS};
-use crate::node::{Answer, Link, Published};
+use crate::node::{Answer, FreshEvent, Link, Published};
 use crate::outbox::Result;
 use crate::ranges::{FREED_RANGES_MAX, Freed, Gap};
 use crate::select::Unsent;
@@ -13,7 +13,7 @@ use crate::{Error, Node, Publish, Update};
 
 impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
     /// Returns the next message to publish, written into `buffer`, or `None` where there is nothing to
-    /// say now. Fresh readings come first, then gaps and backlog.
+    /// say now. Events of limits come first, then fresh readings, then gaps and backlog.
     ///
     /// # Errors
     /// `Error::Wire` where `buffer` is too small, `Error::Flash` and `Error::Damaged` where the flash
@@ -27,7 +27,7 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
             Link::Down => return Ok(None),
             Link::BirthSent { due, .. } if now < due => return Ok(None),
             Link::BirthDue | Link::BirthSent { .. } => {
-                return self.publish_birth(now, buffer).map(Some);
+                return self.publish_birth(now, buffer).await.map(Some);
             }
             Link::Up => {}
         }
@@ -37,6 +37,12 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
             let answer = self.answers.remove(0);
             self.published = Some(Published::Answer(answer));
             return Ok(Some(self.publish(TopicKind::Data, buffer, length)));
+        }
+        if !self.flight.is_full()
+            && let Some(event) = self.fresh_events.first().copied()
+        {
+            self.fresh_events.remove(0);
+            return self.publish_event(now, event, buffer).map(Some);
         }
         if !self.flight.is_full() && !self.fresh.readings.is_empty() {
             return self.publish_fresh(now, buffer).map(Some);
@@ -79,7 +85,8 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
             Link::BirthSent { due, .. } => return Some(due.max(now)),
             Link::Up => {}
         }
-        let has_fresh = !self.fresh.readings.is_empty() && !self.flight.is_full();
+        let is_empty = self.fresh.readings.is_empty() && self.fresh_events.is_empty();
+        let has_fresh = !is_empty && !self.flight.is_full();
         if has_fresh || !self.answers.is_empty() || self.update.is_some() {
             return Some(now);
         }
@@ -90,7 +97,7 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
         backlog.into_iter().chain(due).min()
     }
 
-    fn publish_birth<'b>(
+    async fn publish_birth<'b>(
         &mut self,
         now: Uptime,
         buffer: &'b mut [u8],
@@ -98,10 +105,45 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
         self.birth.uptime = now;
         self.birth.next_sequence = self.outbox.next;
         self.birth.ring_used = self.waiting();
-        let length = wire::encode_birth(&self.birth, buffer)?;
+        self.birth.next_due_ms = self
+            .connect_ms
+            .map(|_| u32::try_from(self.next_connect(now).ms_since(now)).unwrap_or(u32::MAX));
+        let positions = self.positions().await?;
+        let length = self.encode_birth(positions.as_deref(), buffer)?;
         self.link = Link::BirthSent { at: now, due: self.resend_at(now) };
         self.published = Some(Published::Birth);
         Ok(Publish { retain: true, ..self.publish(TopicKind::Birth, buffer, length) })
+    }
+
+    /// Writes the birth, with the positions of the settings where they give others.
+    // Not inlined: decoded settings take 3 KiB of stack, only while this runs.
+    #[inline(never)]
+    fn encode_birth(
+        &mut self,
+        positions: Option<&[u8]>,
+        buffer: &mut [u8],
+    ) -> Result<usize, F::Error> {
+        let Some(mut moved) = positions.and_then(|bytes| wire::decode_settings(bytes).ok()) else {
+            return Ok(wire::encode_birth(&self.birth, buffer)?);
+        };
+        self.swap_positions(&mut moved);
+        let length = wire::encode_birth(&self.birth, buffer);
+        self.swap_positions(&mut moved);
+        Ok(length?)
+    }
+
+    fn publish_event<'b>(
+        &mut self,
+        now: Uptime,
+        fresh: FreshEvent,
+        buffer: &'b mut [u8],
+    ) -> Result<Publish<'b>, F::Error> {
+        let FreshEvent { sequence, boot_utc, event } = fresh;
+        let boot_utc = boot_utc.or(self.clock.first());
+        let body = Body::Event { sequence, boot_utc, uncertain: false, event };
+        let length = self.encode(now, body, buffer)?;
+        self.sent(now, SequenceRange { first: sequence, last: sequence }, false);
+        Ok(self.publish(TopicKind::Data, buffer, length))
     }
 
     fn publish_fresh<'b>(
