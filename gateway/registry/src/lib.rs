@@ -15,6 +15,7 @@ mod counts;
 mod deliveries;
 mod episodes;
 mod error;
+mod firmware;
 mod letters;
 mod links;
 mod local;
@@ -54,6 +55,7 @@ pub use deliveries::{
 };
 pub use episodes::{ALARMS_PAGE_MAX, Alarm, Message, OUTBOX_MAX, TIMELINE_MAX, Which};
 pub use error::{Error, Reason};
+pub use firmware::{RELEASE_BYTES_MAX, RELEASES_MAX, Release, ReleaseKey, Rollout, RolloutState};
 pub use letters::{DEAD_LETTER_BYTES_MAX, DEAD_LETTERS_MAX, DeadLetter};
 pub use links::{LINK_MS, LINK_REMEMBERED_MS, LINKS_MAX, Link};
 pub use local::{LOCAL_EPISODES_PAGE_MAX, LOCAL_EVENTS_MAX, LocalEpisode, LocalEvent, LocalState};
@@ -81,6 +83,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../migrations/002-batches.sql")),
     M::up(include_str!("../migrations/003-nights.sql")),
     M::up(include_str!("../migrations/004-nodes.sql")),
+    M::up(include_str!("../migrations/005-firmware.sql")),
 ];
 
 /// The registry's file, open for reading and writing.

@@ -195,6 +195,7 @@ fn rules() -> Rules {
         id: ChannelId(1),
         quantity: Quantity::AirTemperature,
         expected_interval_ms: None,
+        asleep_ms: 0,
     };
     let none = alarms::ConfirmedLimits::default();
     Rules::new(vec![rules_for(&site(), &zone("nursery"), Some(&stage), &[channel], &none)]).unwrap()
