@@ -1,6 +1,6 @@
 //! A package: an image with who made it for what.
 
-use minicbor::{Decoder, Encoder};
+use minicbor::Decoder;
 use sha2::{Digest as _, Sha256};
 use update::{Manifest, is_signed};
 
@@ -98,13 +98,15 @@ impl Package {
 
     /// Returns the bytes of its file.
     pub fn bytes(&self) -> Vec<u8> {
-        let mut out = Encoder::new(Vec::with_capacity(self.image.len() + 512));
-        // Writing into memory cannot fail.
-        let Ok(_) = out.array(4);
+        let mut out = Vec::with_capacity(self.image.len() + 512);
+        out.push(0x84);
         for part in [&self.signed[..], &self.signature, &self.image, &self.key.0] {
-            let Ok(_) = out.bytes(part);
+            // A byte string with a length of four bytes; IMAGE_BYTES_MAX fits.
+            out.push(0x5A);
+            out.extend(u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
+            out.extend(part);
         }
-        out.into_writer()
+        out
     }
 }
 
