@@ -5,7 +5,7 @@ use embedded_hal::i2c::I2c;
 use measure::{Fault, Quantity, Reading, Scaled};
 
 use crate::bus::fault;
-use crate::{Outcome, Probe, Readings, Wait, failed};
+use crate::{Medium, Outcome, Probe, Readings, Wait, failed};
 
 /// The pointer to the temperature register (TMP105, table 3 "Pointer addresses"; LM75, 7.5.1).
 const POINTER_TEMPERATURE: u8 = 0x00;
@@ -53,27 +53,6 @@ impl Chip {
         match self {
             Self::Lm75 => "lm75",
             Self::Tmp105 => "tmp105",
-        }
-    }
-}
-
-/// What the chip is stuck into.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Medium {
-    /// It hangs in the air.
-    Air,
-    /// It sits in the substrate.
-    Substrate,
-    /// It lies in the irrigation water.
-    Water,
-}
-
-impl Medium {
-    const fn quantity(self) -> Quantity {
-        match self {
-            Self::Air => Quantity::AirTemperature,
-            Self::Substrate => Quantity::SubstrateTemperature,
-            Self::Water => Quantity::WaterTemperature,
         }
     }
 }

@@ -1,5 +1,5 @@
 //! SCD40, SCD41 and SCD43: carbon dioxide. Constants are those of Sensirion's datasheet "SCD4x",
-//! version 1.3 (September 2022). Its temperature and humidity serve its own compensation and are not read out: the
+//! version 1.3 (September 2022); `get_ambient_pressure` came with later versions. Its temperature and humidity serve its own compensation and are not read out: the
 //! chip warms itself by some degrees, and an SHT4x beside it does better.
 
 use embedded_hal::i2c::I2c;
@@ -17,6 +17,21 @@ const SET_SELF_CALIBRATION: u16 = 0x2416;
 /// nursery may not see fresh air for weeks: plants pull it below 400 by day, fungi and soil hold it
 /// far above by night, and either would bend every later reading. Calibrate by hand instead.
 const SELF_CALIBRATION_OFF: u16 = 0;
+/// `get_automatic_self_calibration_enabled`, 1 ms (section 3.7.3).
+const GET_SELF_CALIBRATION: u16 = 0x2313;
+/// `set_ambient_pressure` with a word in hPa, and without one the question for it, 1 ms each
+/// (section 3.6.5). The chip counts molecules: a percent of pressure is a percent of the reading, and
+/// at 1,000 m the air is 11 % thinner. It may be sent while the chip measures.
+const AMBIENT_PRESSURE: u16 = 0xE000;
+/// `perform_forced_recalibration`, 400 ms (section 3.7.1).
+const RECALIBRATE: u16 = 0x362F;
+const RECALIBRATE_WAIT: Wait = Wait { ms: 405 };
+/// The answer to a recalibration that failed; else the correction is the answer less
+/// [`CORRECTION_ZERO`], in ppm (section 3.7.1).
+const RECALIBRATION_FAILED: u16 = 0xFFFF;
+const CORRECTION_ZERO: i32 = 0x8000;
+/// The pressures that the chip takes, in hPa (section 3.6.5).
+const PRESSURE_RANGE_HPA: core::ops::RangeInclusive<u16> = 700..=1_200;
 /// `start_periodic_measurement`, a new value every 5 s (section 3.5.1).
 const START_PERIODIC: u16 = 0x21B1;
 const FIRST_WAIT: Wait = Wait { ms: 5_050 };
@@ -29,9 +44,9 @@ const READ_MEASUREMENT: u16 = 0xEC05;
 /// An execution time of 1 ms, and one more because a clock in milliseconds may be about to tick.
 const COMMAND_WAIT: Wait = Wait { ms: 2 };
 /// How long to wait between two questions for data.
-const READY_WAIT: Wait = Wait { ms: 1_000 };
+const READY_WAIT: Wait = Wait { ms: 1_300 };
 /// The most questions for data: over 5 s in all, so that one must have come; then it is `not_ready`.
-const READY_QUESTIONS_MAX: u8 = 6;
+const READY_QUESTIONS_MAX: u8 = 5;
 
 const QUANTITIES: [Quantity; 1] = [Quantity::Co2];
 
@@ -40,7 +55,12 @@ const QUANTITIES: [Quantity; 1] = [Quantity::Co2];
 enum Step {
     Idle,
     Stopped,
-    Configured,
+    SelfCalibrationSet,
+    SelfCalibrationAsked,
+    PressureSet,
+    PressureAsked,
+    StoppedToRecalibrate { target_ppm: u16 },
+    Recalibrating,
     Measuring { questions: u8 },
     Asked { questions: u8 },
     Requested,
@@ -53,15 +73,56 @@ pub struct Scd4x<I> {
     i2c: I,
     set_up: bool,
     step: Step,
+    pressure_hpa: u16,
+    is_pressure_due: bool,
+    recalibrate_to: Option<u16>,
+    correction_ppm: Option<i32>,
 }
 
 impl<I: I2c> Scd4x<I> {
     /// The only address (section 3.3).
     pub const ADDRESS: u8 = 0x62;
 
-    /// Returns the chip. Nothing is sent yet.
+    /// Returns the chip for the standard pressure at sea level. Nothing is sent yet.
     pub fn new(i2c: I) -> Self {
-        Self { i2c, set_up: false, step: Step::Idle }
+        Self {
+            i2c,
+            set_up: false,
+            step: Step::Idle,
+            pressure_hpa: pressure_hpa(0),
+            is_pressure_due: false,
+            recalibrate_to: None,
+            correction_ppm: None,
+        }
+    }
+
+    /// Returns the chip for the mean pressure at this height above the sea, in metres.
+    #[must_use]
+    pub fn at_altitude(mut self, metres: u16) -> Self {
+        self.set_pressure(pressure_hpa(metres));
+        self
+    }
+
+    /// Tells the pressure of the air, in hPa, as a barometer beside it has just read it; beyond
+    /// what the chip takes (700 to 1,200 hPa) the nearest that it does. The next measurement sends
+    /// it and reads it back.
+    pub fn set_pressure(&mut self, hpa: u16) {
+        let hpa = hpa.clamp(*PRESSURE_RANGE_HPA.start(), *PRESSURE_RANGE_HPA.end());
+        self.is_pressure_due |= hpa != self.pressure_hpa;
+        self.pressure_hpa = hpa;
+    }
+
+    /// Asks for a forced recalibration: the air around the chip has `target_ppm` now, and it has
+    /// measured there for at least three minutes (section 3.7.1). The next measurement does it and
+    /// has no value (`not_ready`); it fails with `refused` where the chip would not.
+    pub fn recalibrate(&mut self, target_ppm: u16) {
+        self.recalibrate_to = Some(target_ppm);
+        self.correction_ppm = None;
+    }
+
+    /// Returns by how much the last recalibration has moved the readings, in ppm, once it is done.
+    pub fn correction_ppm(&self) -> Option<i32> {
+        self.correction_ppm
     }
 
     /// Gives the bus back.
@@ -75,39 +136,80 @@ impl<I: I2c> Scd4x<I> {
         Ok(wait)
     }
 
-    fn disable_self_calibration(&mut self) -> Result<Wait, Fault> {
-        let [high, low] = SET_SELF_CALIBRATION.to_be_bytes();
-        let argument = SELF_CALIBRATION_OFF.to_be_bytes();
+    fn set(&mut self, command: u16, argument: u16, then: Step, wait: Wait) -> Result<Wait, Fault> {
+        let [high, low] = command.to_be_bytes();
+        let argument = argument.to_be_bytes();
         let bytes = [high, low, argument[0], argument[1], crc8(argument)];
         self.i2c.write(Self::ADDRESS, &bytes).map_err(fault)?;
-        self.step = Step::Configured;
-        Ok(COMMAND_WAIT)
+        self.step = then;
+        Ok(wait)
     }
 
-    /// Takes the step after `self.step`: a wait, or `None` and the reading where it was the last.
+    fn answer(&mut self) -> Result<u16, Fault> {
+        let mut answer = [0; 3];
+        self.i2c.read(Self::ADDRESS, &mut answer).map_err(fault_of_read)?;
+        word(answer)
+    }
+
+    /// Takes the step after `self.step`: a wait, or the reading where it was the last.
     fn advance(&mut self) -> Result<Result<Wait, Scaled>, Fault> {
-        match core::mem::replace(&mut self.step, Step::Idle) {
+        let wait = match core::mem::replace(&mut self.step, Step::Idle) {
             Step::Idle => Err(Fault::NotReady),
-            Step::Stopped => self.disable_self_calibration().map(Ok),
-            Step::Configured => {
-                let measuring = Step::Measuring { questions: 0 };
-                let wait = self.command(START_PERIODIC, measuring, FIRST_WAIT)?;
-                self.set_up = true;
-                Ok(Ok(wait))
+            Step::Stopped => {
+                let then = Step::SelfCalibrationSet;
+                self.set(SET_SELF_CALIBRATION, SELF_CALIBRATION_OFF, then, COMMAND_WAIT)
             }
+            Step::SelfCalibrationSet => {
+                self.command(GET_SELF_CALIBRATION, Step::SelfCalibrationAsked, COMMAND_WAIT)
+            }
+            Step::SelfCalibrationAsked => {
+                if self.answer()? != SELF_CALIBRATION_OFF {
+                    return Err(Fault::Refused);
+                }
+                self.set(AMBIENT_PRESSURE, self.pressure_hpa, Step::PressureSet, COMMAND_WAIT)
+            }
+            Step::PressureSet => self.command(AMBIENT_PRESSURE, Step::PressureAsked, COMMAND_WAIT),
+            Step::PressureAsked => self.after_pressure(),
+            Step::StoppedToRecalibrate { target_ppm } => {
+                self.set(RECALIBRATE, target_ppm, Step::Recalibrating, RECALIBRATE_WAIT)
+            }
+            Step::Recalibrating => Err(self.after_recalibration()),
             Step::Measuring { questions } => {
                 let asked = Step::Asked { questions: questions + 1 };
-                self.command(DATA_READY, asked, COMMAND_WAIT).map(Ok)
+                self.command(DATA_READY, asked, COMMAND_WAIT)
             }
-            Step::Asked { questions } => self.after_question(questions).map(Ok),
-            Step::Requested => self.read_measurement().map(Err),
+            Step::Asked { questions } => self.after_question(questions),
+            Step::Requested => return self.read_measurement().map(Err),
+        };
+        wait.map(Ok)
+    }
+
+    fn after_pressure(&mut self) -> Result<Wait, Fault> {
+        if self.answer()? != self.pressure_hpa {
+            return Err(Fault::Refused);
+        }
+        self.is_pressure_due = false;
+        if self.set_up {
+            return self.command(DATA_READY, Step::Asked { questions: 1 }, COMMAND_WAIT);
+        }
+        let wait = self.command(START_PERIODIC, Step::Measuring { questions: 0 }, FIRST_WAIT)?;
+        self.set_up = true;
+        Ok(wait)
+    }
+
+    fn after_recalibration(&mut self) -> Fault {
+        match self.answer() {
+            Ok(RECALIBRATION_FAILED) => Fault::Refused,
+            Ok(answer) => {
+                self.correction_ppm = Some(i32::from(answer) - CORRECTION_ZERO);
+                Fault::NotReady
+            }
+            Err(fault) => fault,
         }
     }
 
     fn after_question(&mut self, questions: u8) -> Result<Wait, Fault> {
-        let mut status = [0; 3];
-        self.i2c.read(Self::ADDRESS, &mut status).map_err(fault_of_read)?;
-        if word(status)? & DATA_READY_MASK != 0 {
+        if self.answer()? & DATA_READY_MASK != 0 {
             return self.command(READ_MEASUREMENT, Step::Requested, COMMAND_WAIT);
         }
         if questions >= READY_QUESTIONS_MAX {
@@ -136,11 +238,20 @@ impl<I: I2c> Probe for Scd4x<I> {
 
     fn start(&mut self) -> Result<Wait, Fault> {
         self.step = Step::Idle;
-        let started = if self.set_up {
-            self.command(DATA_READY, Step::Asked { questions: 1 }, COMMAND_WAIT)
-        } else {
+        let recalibrate_to = self.recalibrate_to.take();
+        let started = match recalibrate_to {
+            Some(target_ppm) => {
+                self.set_up = false;
+                self.command(STOP_PERIODIC, Step::StoppedToRecalibrate { target_ppm }, STOP_WAIT)
+            }
+            None if self.set_up && self.is_pressure_due => {
+                self.set(AMBIENT_PRESSURE, self.pressure_hpa, Step::PressureSet, COMMAND_WAIT)
+            }
+            None if self.set_up => {
+                self.command(DATA_READY, Step::Asked { questions: 1 }, COMMAND_WAIT)
+            }
             // A chip that outlived a restart of its node still measures, and refuses to be set up.
-            self.command(STOP_PERIODIC, Step::Stopped, STOP_WAIT)
+            None => self.command(STOP_PERIODIC, Step::Stopped, STOP_WAIT),
         };
         self.set_up &= started.is_ok();
         started
@@ -159,6 +270,24 @@ impl<I: I2c> Probe for Scd4x<I> {
         };
         Outcome::Done(Readings::from_iter([(Quantity::Co2, reading)]))
     }
+}
+
+/// Returns the mean pressure of the air at this height above the sea, in hPa: the U.S. Standard
+/// Atmosphere 1976, part 4, table I, at every 500 m and straight in between, which is less than
+/// 1 hPa off. Above 3,000 m it is that of 3,000 m, the end of the chip's own range.
+pub const fn pressure_hpa(metres: u16) -> u16 {
+    const STEP_M: u16 = 500;
+    // 1013.25, 954.61, 898.76, 845.59, 795.01, 746.92 and 701.21 hPa.
+    let (low, high) = match metres / STEP_M {
+        0 => (1_013, 955),
+        1 => (955, 899),
+        2 => (899, 846),
+        3 => (846, 795),
+        4 => (795, 747),
+        5 => (747, 701),
+        _ => (701, 701),
+    };
+    low - ((low - high) * (metres % STEP_M) + STEP_M / 2) / STEP_M
 }
 
 /// Returns the first word of the answer, which is in ppm (section 3.5.2). The chip gives 0 where it
@@ -188,7 +317,27 @@ mod tests {
     }
 
     fn set_up() -> Vec<Transaction> {
-        vec![write(&[0x3F, 0x86]), write(&[0x24, 0x16, 0, 0, 0x81]), write(&[0x21, 0xB1])]
+        [vec![write(&[0x3F, 0x86])], configure(0, 1_013), vec![write(&[0x21, 0xB1])]].concat()
+    }
+
+    fn configure(self_calibration: u16, hpa: u16) -> Vec<Transaction> {
+        let off = vec![
+            write(&[0x24, 0x16, 0, 0, 0x81]),
+            write(&[0x23, 0x13]),
+            Transaction::read(ADDRESS, with_crc(self_calibration)),
+        ];
+        [off, pressure(hpa, hpa)].concat()
+    }
+
+    fn pressure(set: u16, answer: u16) -> Vec<Transaction> {
+        let set = [vec![0xE0, 0x00], with_crc(set)].concat();
+        let answer = Transaction::read(ADDRESS, with_crc(answer));
+        vec![write(&set), write(&[0xE0, 0x00]), answer]
+    }
+
+    fn with_crc(word: u16) -> Vec<u8> {
+        let [high, low] = word.to_be_bytes();
+        vec![high, low, crc8([high, low])]
     }
 
     fn question(status: [u8; 3]) -> Vec<Transaction> {
@@ -246,7 +395,7 @@ mod tests {
 
     #[test]
     fn a_chip_that_never_has_data_is_set_up_again() {
-        let silent = vec![question(EMPTY); 6].concat();
+        let silent = vec![question(EMPTY); 5].concat();
         check(
             &[set_up(), silent, set_up(), question(READY), value(answer())],
             &[Err(Fault::NotReady), Ok(Scaled(500))],
@@ -269,6 +418,62 @@ mod tests {
     }
 
     #[test]
+    fn a_setting_that_the_chip_did_not_take_is_refused() {
+        let stop = || vec![write(&[0x3F, 0x86])];
+        let on = configure(1, 1_013)[..3].to_vec();
+        check(&[stop(), on], &[Err(Fault::Refused)]);
+        let off = configure(0, 1_013)[..3].to_vec();
+        check(&[stop(), off, pressure(1_013, 0)], &[Err(Fault::Refused)]);
+    }
+
+    #[test]
+    fn the_pressure_follows_the_barometer_without_a_new_set_up() {
+        let first = [question(READY), value(answer())].concat();
+        let set_up = [vec![write(&[0x3F, 0x86])], configure(0, 899), vec![write(&[0x21, 0xB1])]];
+        let bus = [set_up.concat(), first.clone(), pressure(905, 905), first.clone(), first];
+        let mut probe = Scd4x::new(Mock::new(&bus.concat())).at_altitude(1_000);
+        assert_eq!(measure(&mut probe), Ok(Scaled(500)));
+        probe.set_pressure(905);
+        assert_eq!(measure(&mut probe), Ok(Scaled(500)));
+        probe.set_pressure(905);
+        assert_eq!(measure(&mut probe), Ok(Scaled(500)));
+        probe.release().done();
+    }
+
+    #[test]
+    fn heights_have_the_pressure_of_the_standard_atmosphere() {
+        for (metres, hpa) in [(0, 1_013), (250, 984), (1_000, 899), (1_750, 820), (3_000, 701)] {
+            assert!(pressure_hpa(metres).abs_diff(hpa) <= 1, "{metres}");
+        }
+        assert_eq!(pressure_hpa(u16::MAX), 701);
+    }
+
+    /// The example of section 3.7.1: 480 ppm, and the answer 0x7FCE is -50 ppm.
+    fn recalibrate(answer: u16) -> Vec<Transaction> {
+        vec![
+            write(&[0x3F, 0x86]),
+            write(&[0x36, 0x2F, 0x01, 0xE0, 0xB4]),
+            Transaction::read(ADDRESS, with_crc(answer)),
+        ]
+    }
+
+    #[test]
+    fn a_recalibration_says_its_correction_and_the_chip_is_set_up_again() {
+        let good = [set_up(), question(READY), value(answer())].concat();
+        for (word, fault, correction) in
+            [(0x7FCE, Fault::NotReady, Some(-50)), (0xFFFF, Fault::Refused, None)]
+        {
+            let bus = [recalibrate(word), good.clone()].concat();
+            let mut probe = Scd4x::new(Mock::new(&bus));
+            probe.recalibrate(480);
+            assert_eq!(measure(&mut probe), Err(fault));
+            assert_eq!(probe.correction_ppm(), correction);
+            assert_eq!(measure(&mut probe), Ok(Scaled(500)));
+            probe.release().done();
+        }
+    }
+
+    #[test]
     fn no_air_has_no_carbon_dioxide() {
         let zero = vec![0, 0, 0x81, 0x66, 0x67, 0xA2, 0x5E, 0xB9, 0x3C];
         check(&[set_up(), question(READY), value(zero)], &[Err(Fault::OutOfRange)]);
@@ -279,23 +484,33 @@ mod tests {
 
     #[test]
     fn each_bus_error_has_its_fault_and_sets_it_up_anew() {
-        let [stop, configure, begin] = <[Transaction; 3]>::try_from(set_up()).unwrap();
+        let [stop, configure, .., begin] = &set_up()[..] else { panic!("too few") };
+        let (stop, configure) = (stop.clone(), configure.clone());
+        let settings = self::configure(0, 1_013);
         let again = [set_up(), question(READY), value(answer())].concat();
         for (bus, fault) in [
             (vec![stop.clone().with_error(NACK)], Fault::NotPresent),
             (vec![stop.clone(), configure.clone().with_error(NACK)], Fault::NotPresent),
             (
-                vec![stop.clone(), configure.clone(), begin.clone().with_error(ErrorKind::Bus)],
+                [
+                    vec![stop.clone()],
+                    settings.clone(),
+                    vec![begin.clone().with_error(ErrorKind::Bus)],
+                ]
+                .concat(),
                 Fault::Bus,
             ),
             (
-                vec![
-                    stop,
-                    configure,
-                    begin,
-                    write(&[0xE4, 0xB8]),
-                    Transaction::read(ADDRESS, READY.to_vec()).with_error(NACK),
-                ],
+                [
+                    vec![stop.clone()],
+                    settings.clone(),
+                    vec![
+                        begin.clone(),
+                        write(&[0xE4, 0xB8]),
+                        Transaction::read(ADDRESS, READY.to_vec()).with_error(NACK),
+                    ],
+                ]
+                .concat(),
                 Fault::NotReady,
             ),
         ] {

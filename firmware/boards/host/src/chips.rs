@@ -74,12 +74,27 @@ impl Sht4x {
 }
 
 /// SCD4x: measures every 5 s once told to, and refuses what must not come while it does.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Scd4x {
+    calibrates_itself: bool,
+    pressure_hpa: u16,
     /// When periodic measurement began, and the last value that was read, counted from 1.
     measuring: Option<(Timestamp, i64)>,
     busy_until: Option<Timestamp>,
     answer: Vec<u8>,
+}
+
+impl Default for Scd4x {
+    /// As from the factory: it calibrates itself and takes the air for that at sea level.
+    fn default() -> Self {
+        Self {
+            calibrates_itself: true,
+            pressure_hpa: 1_013,
+            measuring: None,
+            busy_until: None,
+            answer: Vec::new(),
+        }
+    }
 }
 
 impl Scd4x {
@@ -99,7 +114,21 @@ impl Scd4x {
                 self.measuring = Some((around.now, 0));
                 0
             }
-            0x2416 if !is_measuring && argument.len() == 3 => 1_000,
+            0x2416 if !is_measuring && argument.len() == 3 => {
+                self.calibrates_itself = argument != [0, 0, 0x81];
+                1_000
+            }
+            0x2313 if !is_measuring => {
+                self.answer.extend(word_of(u16::from(self.calibrates_itself)));
+                1_000
+            }
+            0xE000 => {
+                match argument {
+                    [high, low, _] => self.pressure_hpa = u16::from_be_bytes([*high, *low]),
+                    _ => self.answer.extend(word_of(self.pressure_hpa)),
+                }
+                1_000
+            }
             0xE4B8 => {
                 let ready = self.unread(around).is_some();
                 self.answer.extend(word_of(if ready { 0x8006 } else { 0x8000 }));

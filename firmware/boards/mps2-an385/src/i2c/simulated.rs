@@ -87,12 +87,16 @@ pub(crate) struct Scd4x {
     /// When the next value is there, while it measures by itself.
     ready_ms: Option<u64>,
     asked: Option<Question>,
+    is_fixed: bool,
+    pressure_hpa: u16,
 }
 
 /// What the next read answers.
 enum Question {
     DataReady,
     Measurement,
+    SelfCalibration,
+    Pressure,
 }
 
 impl Scd4x {
@@ -107,12 +111,19 @@ impl Chip for Scd4x {
     const ADDRESS: u8 = 0x62;
 
     fn write(&mut self, now_ms: u64, bytes: &[u8]) -> Option<()> {
-        let (command, _) = bytes.split_first_chunk()?;
+        let (command, argument) = bytes.split_first_chunk()?;
         self.asked = None;
         match u16::from_be_bytes(*command) {
             0x3F86 => self.ready_ms = None, // stop_periodic_measurement
             0x21B1 if self.ready_ms.is_none() => self.ready_ms = Some(now_ms + Self::PERIOD_MS),
-            0x2416 if self.ready_ms.is_none() => {} // set_automatic_self_calibration_enabled
+            // set_automatic_self_calibration_enabled, and the question for it.
+            0x2416 if self.ready_ms.is_none() => self.is_fixed = argument == [0, 0, 0x81],
+            0x2313 if self.ready_ms.is_none() => self.asked = Some(Question::SelfCalibration),
+            // set_ambient_pressure, and the question for it.
+            0xE000 => match argument {
+                [high, low, _] => self.pressure_hpa = u16::from_be_bytes([*high, *low]),
+                _ => self.asked = Some(Question::Pressure),
+            },
             0xE4B8 => self.asked = Some(Question::DataReady),
             0xEC05 if self.is_ready(now_ms) => self.asked = Some(Question::Measurement),
             _ => return None,
@@ -122,6 +133,8 @@ impl Chip for Scd4x {
 
     fn read(&mut self, now_ms: u64, bytes: &mut [u8]) -> Option<()> {
         match self.asked.take()? {
+            Question::SelfCalibration => emit_words([u16::from(!self.is_fixed)], bytes),
+            Question::Pressure => emit_words([self.pressure_hpa], bytes),
             Question::DataReady => {
                 emit_words([if self.is_ready(now_ms) { 0x8006 } else { 0x8000 }], bytes);
             }
