@@ -118,7 +118,7 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
     ) -> Result<Sequence, F::Error> {
         let mut episodes = self.episodes().await?;
         episodes.retain(|one| one.last == OPEN);
-        let before = emit(&episodes);
+        let sequence = self.outbox.next;
         match event.state {
             EventState::Raised => {
                 let LocalEvent { rule, channel, value, .. } = event;
@@ -128,23 +128,24 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
                 episodes.extend((!episodes.is_full()).then_some(raised));
             }
             EventState::Returned | EventState::Cancelled => {
-                let last = self.outbox.next;
                 episodes
                     .iter_mut()
                     .filter(|one| one.first == event.episode)
-                    .for_each(|one| one.last = last);
+                    .for_each(|one| one.last = sequence);
             }
         }
         self.outbox.save(KEY_EPISODES, &emit(&episodes)).await?;
         let boot_utc = self.clock.stamp(at);
-        let sequence = match self.outbox.push_event(at, boot_utc, event).await {
-            Ok(sequence) => sequence,
+        match self.outbox.push_event(at, boot_utc, event).await {
+            Ok(_) => {}
             Err(error) => {
                 // The sequence that the list names will never be an event's.
-                self.outbox.save(KEY_EPISODES, &before).await?;
+                episodes.retain(|one| one.first != sequence);
+                episodes.iter_mut().for_each(|one| one.last = OPEN);
+                self.outbox.save(KEY_EPISODES, &emit(&episodes)).await?;
                 return Err(error);
             }
-        };
+        }
         self.recorded_at = at;
         self.has_undated |= boot_utc.is_none();
         self.is_urgent = true;

@@ -42,6 +42,7 @@ pub struct Node<F: MultiwriteNorFlash, const PAGES: usize> {
     /// The settings give a channel another position than the birth that is kept here.
     pub(crate) has_positions: bool,
     pub(crate) settled: Settled,
+    pub(crate) settings_crc: u32,
     pub(crate) trial: Option<Trial>,
     pub(crate) channels: Vec<judge::Channel, CHANNELS_MAX>,
     pub(crate) limits: Vec<Watched, LIMITS_MAX>,
@@ -248,6 +249,7 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
             connect_ms: None,
             has_positions: false,
             settled: Settled::default(),
+            settings_crc: 0,
             trial: None,
             channels: Vec::new(),
             limits: Vec::new(),

@@ -108,28 +108,10 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
         self.birth.next_due_ms = self
             .connect_ms
             .map(|_| u32::try_from(self.next_connect(now).ms_since(now)).unwrap_or(u32::MAX));
-        let positions = self.positions().await?;
-        let length = self.encode_birth(positions.as_deref(), buffer)?;
+        let length = self.write_birth(buffer).await?;
         self.link = Link::BirthSent { at: now, due: self.resend_at(now) };
         self.published = Some(Published::Birth);
         Ok(Publish { retain: true, ..self.publish(TopicKind::Birth, buffer, length) })
-    }
-
-    /// Writes the birth, with the positions of the settings where they give others.
-    // Not inlined: decoded settings take 3 KiB of stack, only while this runs.
-    #[inline(never)]
-    fn encode_birth(
-        &mut self,
-        positions: Option<&[u8]>,
-        buffer: &mut [u8],
-    ) -> Result<usize, F::Error> {
-        let Some(mut moved) = positions.and_then(|bytes| wire::decode_settings(bytes).ok()) else {
-            return Ok(wire::encode_birth(&self.birth, buffer)?);
-        };
-        self.swap_positions(&mut moved);
-        let length = wire::encode_birth(&self.birth, buffer);
-        self.swap_positions(&mut moved);
-        Ok(length?)
     }
 
     fn publish_event<'b>(

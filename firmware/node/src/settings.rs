@@ -9,6 +9,8 @@
 //! milliseconds left of the trial (4), revision given up (4), interval set by command over the proven
 //! settings and over those on trial (4 each, 0: none).
 //!
+//! The same revision again is `done` where its bytes have the same CRC-32, else it is refused.
+//!
 //! The command `interval` changes no revision. It holds until other settings come, or until those on
 //! trial, over which it was set, are given up.
 
@@ -20,6 +22,7 @@ use wire::{Detail, LIMITS_MAX, Outcome, SETTINGS_BYTES_MAX, Settings, detail};
 use crate::limits::Watched;
 use crate::node::{Link, check_interval};
 use crate::outbox::{KEY_SETTLED, KEYS_SETTINGS, Result};
+use crate::sleep::crc32;
 use crate::{Action, Node, valid};
 
 /// Settings on trial are given up when no gateway answered for so long, in milliseconds of trying.
@@ -182,8 +185,7 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
         bytes: &SettingsBytes,
     ) -> Result<Option<Action<'static>>, F::Error> {
         if revision == self.birth.settings {
-            let in_force = self.settings_bytes().await?;
-            if in_force.as_ref() == Some(bytes) {
+            if self.settings_crc == crc32(bytes) {
                 self.answer(id, Outcome::Done, Detail::new());
             } else {
                 let other = detail(format_args!("revision: {revision} says otherwise"));
@@ -205,7 +207,7 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
         let session = self.birth.session;
         self.trial = Some(Trial { left_ms: SETTINGS_PROOF_MS, seen: now, session });
         self.birth.rolled_back = None;
-        self.put_in_force().await?;
+        self.apply(Some(bytes));
         self.cancel_orphans(now.max(self.recorded_at)).await?;
         self.answer(id, Outcome::Done, Detail::new());
         Ok(Some(Action::Reconnect))
@@ -257,26 +259,26 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
         Ok(())
     }
 
-    async fn settings_bytes(&mut self) -> Result<Option<SettingsBytes>, F::Error> {
-        let Some(key) = self.settled.key() else { return Ok(None) };
-        let mut bytes = SettingsBytes::new();
-        if bytes.resize_default(SETTINGS_BYTES_MAX).is_err() {
-            return Ok(None);
+    /// Reads the settings in force; returns their length.
+    async fn settings_bytes(
+        &mut self,
+        into: &mut [u8; SETTINGS_BYTES_MAX],
+    ) -> Result<Option<usize>, F::Error> {
+        match self.settled.key() {
+            None => Ok(None),
+            Some(key) => self.outbox.load(key, into).await,
         }
-        let length = self.outbox.load(key, &mut bytes).await?;
-        Ok(length.map(|length| {
-            bytes.truncate(length);
-            bytes
-        }))
     }
 
     /// Works by the settings in force; false where they cannot be read, and the node is as built.
     async fn put_in_force(&mut self) -> Result<bool, F::Error> {
-        let bytes = self.settings_bytes().await?;
-        Ok(self.apply(bytes.as_deref()))
+        let mut bytes = [0; SETTINGS_BYTES_MAX];
+        let length = self.settings_bytes(&mut bytes).await?;
+        let is_built = self.settled.key().is_none();
+        Ok(self.apply(length.and_then(|length| bytes.get(..length))) || is_built)
     }
 
-    /// Works by these settings.
+    /// Works by these settings; false where there are none that it can work by, and it is as built.
     // Not inlined: decoded settings take 3 KiB of stack, only while this runs.
     #[inline(never)]
     fn apply(&mut self, bytes: Option<&[u8]>) -> bool {
@@ -294,9 +296,10 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
             told.calibration = 0;
         }
         let before = core::mem::take(&mut self.limits);
+        self.settings_crc = bytes.map_or(0, crc32);
         let Some(settings) = settings else {
             self.gateways.clear();
-            return bytes.is_none();
+            return false;
         };
         for own in settings.channels {
             let place = usize::from(own.channel);
@@ -321,8 +324,7 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
 
     /// Puts the positions of the settings into the birth, or takes them out again: called twice, before
     /// and after it is written.
-    #[inline(never)]
-    pub(crate) fn swap_positions(&mut self, moved: &mut Settings) {
+    fn swap_positions(&mut self, moved: &mut Settings) {
         for own in &mut moved.channels {
             if let (Some(position), Some(told)) =
                 (&mut own.position, self.birth.channels.get_mut(usize::from(own.channel)))
@@ -332,9 +334,28 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
         }
     }
 
-    /// Returns the settings in force as bytes, where they give a channel another position.
-    pub(crate) async fn positions(&mut self) -> Result<Option<SettingsBytes>, F::Error> {
-        if self.has_positions { self.settings_bytes().await } else { Ok(None) }
+    /// Writes the birth, with the positions of the settings where they give others.
+    pub(crate) async fn write_birth(&mut self, buffer: &mut [u8]) -> Result<usize, F::Error> {
+        if !self.has_positions {
+            return Ok(wire::encode_birth(&self.birth, buffer)?);
+        }
+        let mut bytes = [0; SETTINGS_BYTES_MAX];
+        let length = self.settings_bytes(&mut bytes).await?;
+        self.encode_birth(length.and_then(|length| bytes.get(..length)), buffer)
+    }
+
+    // Not inlined: decoded settings take 3 KiB of stack, only while this runs.
+    #[inline(never)]
+    fn encode_birth(
+        &mut self,
+        settings: Option<&[u8]>,
+        buffer: &mut [u8],
+    ) -> Result<usize, F::Error> {
+        let mut moved = settings.and_then(|bytes| wire::decode_settings(bytes).ok());
+        moved.iter_mut().for_each(|moved| self.swap_positions(moved));
+        let length = wire::encode_birth(&self.birth, buffer);
+        moved.iter_mut().for_each(|moved| self.swap_positions(moved));
+        Ok(length?)
     }
 
     pub(crate) fn rebirth(&mut self) {

@@ -298,7 +298,7 @@ fn later(due: Uptime, step_ms: u32, now: Uptime) -> Uptime {
 }
 
 /// Returns the CRC-32 of ISO 3309 (as of zip): few bytes, and seldom, so bit by bit.
-fn crc32(bytes: &[u8]) -> u32 {
+pub(crate) fn crc32(bytes: &[u8]) -> u32 {
     let step = |crc: u32, _| if crc & 1 == 0 { crc >> 1 } else { (crc >> 1) ^ 0xEDB8_8320 };
     !bytes.iter().fold(u32::MAX, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step))
 }
