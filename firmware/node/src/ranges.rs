@@ -125,6 +125,12 @@ impl Gaps {
         self.0.iter().copied()
     }
 
+    /// Returns the sequence after the last gap; 0 without any.
+    pub(crate) fn end(&self) -> Sequence {
+        let ends = self.0.iter().map(|gap| gap.range.last.0.saturating_add(1));
+        Sequence(ends.max().unwrap_or(0))
+    }
+
     /// Adds a gap; gaps of one reason that touch become one.
     pub(crate) fn add(&mut self, gap: Gap) {
         let touching = self.0.iter_mut().find(|known| {

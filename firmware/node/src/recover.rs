@@ -129,11 +129,7 @@ async fn floor<F: MultiwriteNorFlash>(
 ) -> core::result::Result<Sequence, F::Error> {
     let mut floor = kept.identity.map_or(Sequence(0), |identity| identity.floor);
     floor = newest.and_then(|newest| newest.floor).map_or(floor, |newest| newest.max(floor));
-    floor = kept
-        .gaps
-        .iter()
-        .map(|gap| Sequence(gap.range.last.0.saturating_add(1)))
-        .fold(floor, Sequence::max);
+    floor = floor.max(kept.gaps.end());
     let Some(Round { flash, floor: None, .. }) = newest else { return Ok(floor) };
     let mut walk = ring.start();
     while let Some(length) = ring.next(&mut walk, &mut scratch.0).await? {
@@ -154,6 +150,8 @@ fn begin_boot(
 ) -> (Identity, Gaps) {
     let newest_end = newest.map_or(Sequence(0), Round::end);
     let newest_boot = newest.map_or(0, |newest| newest.boot.0);
+    // A gap that was written down, of a start that was cut short, may name sequences beyond the identity.
+    let gaps_end = kept.gaps.end();
     let identity = match (kept.identity, newest) {
         (Some(known), _) => {
             // What cannot be read may have been a later identity, which reserved one block more.
@@ -162,7 +160,8 @@ fn begin_boot(
             let boots = if is_doubtful { 2 } else { 1 };
             Identity {
                 boot: BootId(known.boot.0.max(newest_boot).saturating_add(boots)),
-                reserved: Sequence(known.reserved.max(newest_end).0.saturating_add(skipped)),
+                reserved: Sequence(known.reserved.max(newest_end).0.saturating_add(skipped))
+                    .max(gaps_end),
                 ..known
             }
         }
@@ -171,7 +170,7 @@ fn begin_boot(
         (None, Some(newest)) => Identity {
             flash: newest.flash,
             boot: BootId(newest_boot.saturating_add(2)),
-            reserved: Sequence(newest_end.0.saturating_add(2 * SEQUENCES_RESERVED)),
+            reserved: Sequence(newest_end.0.saturating_add(2 * SEQUENCES_RESERVED)).max(gaps_end),
             floor: newest.floor.unwrap_or(newest.first),
         },
         (None, None) => {

@@ -114,7 +114,9 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Outbox<F, PAGES> {
         self.cursor = Some(cursor);
         let unused = self.boot_first.0.checked_sub(1).map(Sequence);
         let tail = unused.and_then(|last| SequenceRange::new(self.newest_end, last));
-        Ok(tail.and_then(|range| missing(Gap { range, reason: GapReason::Unused })))
+        let is_damaged = cursor.walk.is_damaged;
+        let reason = if is_damaged { GapReason::Corrupt } else { GapReason::Unused };
+        Ok(tail.and_then(|range| missing(Gap { range, reason })))
     }
 
     /// Writes a data frame into `buffer`: readings from `head.first` on, as many as belong together and

@@ -138,14 +138,14 @@ impl Gateway {
                         history: *history,
                     };
                     self.order.push(sequence);
+                    self.repeats +=
+                        u64::from(self.readings.contains_key(&(data.flash.0, sequence)));
                     let before = self.readings.entry((data.flash.0, sequence)).or_insert(stored);
                     assert_eq!(
                         (before.channel, before.reading),
                         (stored.channel, stored.reading),
                         "sequence {sequence} stands for two readings"
                     );
-                    self.repeats +=
-                        u64::from(self.order.iter().filter(|s| **s == sequence).count() > 1);
                 }
                 let last = measure::Sequence(first.0 + readings.len() as u64 - 1);
                 SequenceRange::new(*first, last).unwrap()

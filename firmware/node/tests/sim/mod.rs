@@ -17,7 +17,7 @@ use measure::{NodeKey, Quality, Quantity, Reading, Scaled, Sequence, Slug, Times
 use node::{Action, Config, Error, Layout, Node, Origin, Recorded};
 use wire::Channel;
 
-pub(crate) const PAGES: usize = 256;
+pub(crate) const PAGES: usize = 512;
 pub(crate) type TestNode = Node<Chip<PAGE_BYTES>, PAGES>;
 pub(crate) type TestError = Error<PowerCut>;
 /// A bench with small pages, which turn over soon.
@@ -281,6 +281,24 @@ impl<const PAGE: usize> BenchOf<PAGE> {
     pub(crate) fn nothing_comes_that_was_given_up(&self) {
         let given_up = self.gateway.readings.keys().find(|key| self.gateway.is_dropped(**key));
         assert_eq!(given_up, None, "a reading and a gap have the same sequence");
+    }
+
+    /// No two gaps overlap, but where one has grown before it was acknowledged; and none but that of a
+    /// full ring names a reading that came.
+    #[track_caller]
+    pub(crate) fn no_hole_is_said_twice(&self) {
+        let mut gaps: Vec<_> = self.gateway.gaps.clone();
+        gaps.sort_by_key(|(flash, range, _)| (*flash, *range));
+        gaps.dedup();
+        for pair in gaps.windows(2) {
+            let [(flash, one, _), (other_flash, other, _)] = pair else { continue };
+            let has_grown = one.first == other.first || one.last == other.last;
+            assert!(flash != other_flash || one.last < other.first || has_grown, "{pair:?}");
+        }
+        for key in self.gateway.readings.keys() {
+            let gap = self.gateway.gap_of(*key);
+            assert!(matches!(gap, None | Some(wire::GapReason::RingFull)), "{key:?} {gap:?}");
+        }
     }
 
     /// Every sequence that the node has given is a reading or in a gap at the gateway.
