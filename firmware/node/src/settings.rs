@@ -21,7 +21,7 @@ use wire::{Detail, LIMITS_MAX, Outcome, SETTINGS_BYTES_MAX, Settings, detail};
 
 use crate::limits::Watched;
 use crate::node::{Link, check_interval};
-use crate::outbox::{KEY_SETTLED, KEYS_SETTINGS, Result};
+use crate::outbox::{KEY_OLD_INTERVAL, KEY_SETTLED, KEYS_SETTINGS, Result};
 use crate::sleep::crc32;
 use crate::{Action, Node, valid};
 
@@ -111,6 +111,11 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
         all.iter().map(|address| address.as_str())
     }
 
+    /// Returns whether settings are on trial: [`Self::check`] has a time to it then.
+    pub fn is_on_trial(&self) -> bool {
+        self.trial.is_some()
+    }
+
     /// Looks after settings on trial. Call it once in each loop, and do what it returns.
     ///
     /// # Errors
@@ -140,6 +145,9 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
         let mut bytes = [0; SETTLED_BYTES];
         if let Some(length) = self.outbox.load(KEY_SETTLED, &mut bytes).await? {
             self.settled = bytes.get(..length).and_then(Settled::parse).unwrap_or_default();
+        } else if let Some(4) = self.outbox.load(KEY_OLD_INTERVAL, &mut bytes).await? {
+            let interval_ms = bytes.first_chunk().map_or(0, |ms| u32::from_le_bytes(*ms));
+            self.settled.proven_interval_ms = check_interval(interval_ms).unwrap_or(0);
         }
         self.birth.rolled_back =
             (self.settled.rolled_back != 0).then_some(self.settled.rolled_back);

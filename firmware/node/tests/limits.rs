@@ -1,6 +1,6 @@
 //! Limits that the node judges itself: against a slow and obvious model, and through power cuts.
 
-#![expect(clippy::unwrap_used, reason = "a test panics where it fails")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test panics where it fails")]
 
 mod sim;
 

@@ -38,6 +38,8 @@ const HISTORY_ROUNDS_AT_ONCE: usize = 32;
 const STALLED_PAUSE: Duration = Duration::from_millis(50);
 /// Before a restart that was asked for, the answer has so long to leave.
 const LAST_WORDS_PAUSE: Duration = Duration::from_millis(200);
+/// While settings are on trial, the node is asked so often whether it gives them up.
+const TRIAL_CHECK_MS: u64 = 1_000;
 /// After a failed flash the node is started again, but not in a tight loop.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
@@ -269,6 +271,8 @@ struct Running<'b> {
     is_open: bool,
     failures: u32,
     is_reboot_due: bool,
+    /// The connection is to be broken off once all is said.
+    is_reconnect_due: bool,
 }
 
 /// What a board is doing beside its link.
@@ -314,6 +318,7 @@ impl<'b> Running<'b> {
             is_open: false,
             failures: 0,
             is_reboot_due: false,
+            is_reconnect_due: false,
         })
     }
 
@@ -323,6 +328,7 @@ impl<'b> Running<'b> {
         self.is_open = false;
         self.failures = 0;
         self.is_reboot_due = false;
+        self.is_reconnect_due = false;
         if let Phase::Live { sensing, .. } = &self.phase {
             self.source = sensing.carry_on(&self.source);
             self.powered_at = now;
@@ -360,6 +366,15 @@ impl<'b> Running<'b> {
             if self.is_reboot_due {
                 tokio::time::sleep(LAST_WORDS_PAUSE).await;
                 return Ok(End::Reboot);
+            }
+            if let Some(action) = at_once(node.check(self.uptime(self.clock.now())))? {
+                self.act(self.uptime(self.clock.now()), node, action);
+            }
+            if self.is_reconnect_due && !is_stalled {
+                self.is_reconnect_due = false;
+                tokio::time::sleep(LAST_WORDS_PAUSE).await;
+                node.disconnected();
+                self.connect(node, Duration::ZERO)?;
             }
             if let Some(end) = self.rest(node, is_stalled).await? {
                 return Ok(end);
@@ -475,8 +490,10 @@ impl<'b> Running<'b> {
             }
         };
         let say = if self.is_open { node.next_wake(uptime) } else { None };
+        // Settings on trial are given up in time.
+        let trial = node.is_on_trial().then(|| uptime.plus_ms(TRIAL_CHECK_MS));
         let cut = self.board.power_cuts.iter().map(|cut| cut.from).filter(|from| *from > now).min();
-        measure.into_iter().chain(say).map(in_utc).chain(cut).min()
+        measure.into_iter().chain(say).chain(trial).map(in_utc).chain(cut).min()
     }
 
     fn take_in(&mut self, node: &mut HostNode, event: LinkEvent) -> NodeResult<Option<End>> {
@@ -521,6 +538,7 @@ impl<'b> Running<'b> {
                 None
             }
             Action::Configured | Action::Reconnect => {
+                self.is_reconnect_due |= action == Action::Reconnect;
                 if let Phase::Live { schedule, .. } = &mut self.phase {
                     schedule.set_interval(uptime, node.interval_ms());
                 }
@@ -538,6 +556,7 @@ impl<'b> Running<'b> {
         }
     }
 
+    /// Connects to the first gateway that the node's settings name, else to the board's own.
     fn connect(&mut self, node: &HostNode, pause: Duration) -> NodeResult<()> {
         let mut buffer = [0; DEATH_BYTES_MAX];
         let will = node.will(&mut buffer)?;
@@ -547,7 +566,12 @@ impl<'b> Running<'b> {
         let session = Session { will, topics };
         self.is_open = false;
         let Board { key, secret, .. } = self.board;
-        self.link = Some(Link::open(&self.address, key, secret, session, pause));
+        let named = node.gateways().next().and_then(|address| address.rsplit_once(':'));
+        let named = named.and_then(|(host, port)| {
+            Some(Address { host: host.to_owned(), port: port.parse().ok()? })
+        });
+        let address = named.as_ref().unwrap_or(&self.address);
+        self.link = Some(Link::open(address, key, secret, session, pause));
         Ok(())
     }
 }
