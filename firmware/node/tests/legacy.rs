@@ -67,6 +67,7 @@ fn before_the_update(rounds: u64, freed: u64) -> Bench {
         identity.extend(0_u64.to_le_bytes());
         run(map.store_item(&mut [0; 256], &1, &&identity[..])).unwrap();
     }
+    run(map.store_item(&mut [0; 256], &3, &&5_000_u32.to_le_bytes()[..])).unwrap();
     bench.value = 1_000_000;
     bench
 }
@@ -74,6 +75,7 @@ fn before_the_update(rounds: u64, freed: u64) -> Bench {
 fn after_the_update(bench: &mut Bench) {
     bench.boot().unwrap();
     assert_eq!((bench.node().flash_id().0, bench.node().boot().0), (LIFE, 6));
+    assert_eq!(bench.node().interval_ms(), 5_000, "a command had set it");
     bench.connect().unwrap();
     for _ in 0..80 {
         bench.wait(60_000);
@@ -81,6 +83,7 @@ fn after_the_update(bench: &mut Bench) {
         bench.pump().unwrap();
     }
     bench.boot().unwrap();
+    assert_eq!(bench.node().interval_ms(), 5_000);
     bench.connect().unwrap();
     bench.pass(60).unwrap();
     bench.nothing_is_lost();

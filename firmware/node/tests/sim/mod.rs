@@ -310,6 +310,7 @@ impl<const PAGE: usize> BenchOf<PAGE> {
             let key = (flash, sequence);
             let is_said =
                 self.gateway.readings.contains_key(&key) || self.gateway.gap_of(key).is_some();
+            let is_said = is_said || self.gateway.events.contains_key(&key);
             assert!(is_said, "nobody knows what became of sequence {sequence}");
         }
     }
