@@ -42,6 +42,9 @@ pub(crate) enum Command {
     /// Imports and exports accessions as MCPD v2.1 CSV.
     #[command(subcommand)]
     Germplasm(GermplasmCommand),
+    /// Signs firmware for nodes, keeps it and offers it to them.
+    #[command(subcommand)]
+    Firmware(FirmwareCommand),
     /// Exports readings as CSV with a data dictionary and a checksum; with --study what batches lived
     /// through beside them.
     Export(ExportArgs),
@@ -262,6 +265,82 @@ pub(crate) struct GermplasmExportArgs {
     /// The CSV file.
     #[arg(short, value_name = "FILE")]
     pub(crate) output: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum FirmwareCommand {
+    /// Draws a key pair: the private half goes into a file, the public one is printed.
+    Key(FirmwareKeyArgs),
+    /// Signs an image into a package.
+    Sign(FirmwareSignArgs),
+    /// Shows and checks a package.
+    Show(FirmwareShowArgs),
+    /// Keeps a package among the data, to be offered to nodes.
+    Add(FirmwareAddArgs),
+    /// Offers a release to a node, which decides whether it takes it.
+    Offer(FirmwareOfferArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FirmwareKeyArgs {
+    /// The file of the private half; it must not be there yet.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FirmwareSignArgs {
+    /// The private key.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    /// What the image is made for, such as mps2-an385.
+    #[arg(long, value_name = "TARGET")]
+    pub(crate) target: Slug,
+    /// Counts up; nodes take only a greater one than theirs.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) release: u32,
+    /// The version for people, at most 16 bytes.
+    #[arg(long, value_name = "V")]
+    pub(crate) version: String,
+    /// The image as it lies in flash.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) image: PathBuf,
+    /// The package.
+    #[arg(long, value_name = "FILE.mpf")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FirmwareShowArgs {
+    /// The package.
+    #[arg(value_name = "FILE.mpf")]
+    pub(crate) package: PathBuf,
+    /// Fails unless this public key, 64 hexadecimal digits, has signed it.
+    #[arg(long, value_name = "KEY", value_parser = crate::firmware::public)]
+    pub(crate) public: Option<release::PublicKey>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FirmwareAddArgs {
+    /// Folder of the data; the gateway may be running.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// The package.
+    #[arg(value_name = "FILE.mpf")]
+    pub(crate) package: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FirmwareOfferArgs {
+    /// Folder of the data; the gateway may be running.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// The node.
+    #[arg(long, value_name = "SITE/NODE", value_parser = crate::firmware::node)]
+    pub(crate) node: measure::NodeKey,
+    /// The release.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) release: u32,
 }
 
 #[derive(Debug, Args)]

@@ -110,7 +110,10 @@ impl Package {
     }
 }
 
-fn fields(bytes: &[u8]) -> Option<(&[u8], [u8; 64], &[u8], PublicKey)> {
+/// Manifest, signature, image and key.
+type Fields<'b> = (&'b [u8], [u8; 64], &'b [u8], PublicKey);
+
+fn fields(bytes: &[u8]) -> Option<Fields<'_>> {
     if bytes.len() > PACKAGE_BYTES_MAX {
         return None;
     }
@@ -181,7 +184,7 @@ mod tests {
     #[test]
     fn a_key_of_openssl_is_read() {
         let text = "-----BEGIN PRIVATE KEY-----\n\
-                    MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAOcrn9g\n\
+                    MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n\
                     -----END PRIVATE KEY-----\n";
         let public = KeyPair::parse(text).unwrap().public().to_string();
         assert_eq!(public, "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
