@@ -828,7 +828,19 @@ interval_ms: number | null,
 /**
  * Readings waiting in its flash at its last birth.
  */
-waiting: number | null, };
+waiting: number | null,
+/**
+ * Of a sleeping node: when it said that it will be heard next.
+ */
+next_due_ms: number | null,
+/**
+ * The number of its firmware's release; 0 before the first.
+ */
+release: number | null,
+/**
+ * The revision of the settings that it works by; 0: as it was built.
+ */
+settings: number | null, };
 
 /**
  * An event of `GET /events`, one JSON object per server-sent `data:` line.
@@ -2463,3 +2475,309 @@ limit: number,
  * Why it is right here. Never empty.
  */
 reason: string, };
+
+/**
+ * What a person sets on a node: one document, which replaces the one from before. The gateway adds the
+ * limits that hold and sends both.
+ */
+export type NodeSettings = {
+/**
+ * How often it samples, in milliseconds.
+ */
+interval_ms: number,
+/**
+ * Report by exception: the longest silence of a channel, in milliseconds; absent: every reading.
+ */
+heartbeat_ms: number | null,
+/**
+ * On a battery: how often it connects, in milliseconds; absent: it stays connected.
+ */
+connect_ms: number | null,
+/**
+ * Whom it connects to, `host:port`; empty: as it was provisioned.
+ */
+gateways: Array<string>,
+/**
+ * The channels that are not as the node was built.
+ */
+channels: Array<NodeChannelSettings>,
+/**
+ * Whether it judges the limits that wake somebody by itself.
+ */
+local_limits: boolean,
+/**
+ * Outputs of single limits. Otherwise critical and high ones drive the siren, others nothing.
+ */
+outputs: Array<NodeOutputs>, };
+
+/**
+ * The settings of one channel.
+ */
+export type NodeChannelSettings = {
+/**
+ * Its place in the node's list, from 0.
+ */
+channel: number,
+/**
+ * Whether it is read.
+ */
+enabled: boolean,
+/**
+ * Where it hangs; absent: as provisioned.
+ */
+position: string | null,
+/**
+ * With report by exception: a change of so much is reported, in the quantity's unit.
+ */
+deadband: number | null,
+/**
+ * Absent: the factory's.
+ */
+calibration: NodeCalibration | null, };
+
+/**
+ * A straight line through two points, in the quantity's unit.
+ */
+export type NodeCalibration = {
+/**
+ * Its number, from 1; a new measurement has a new one.
+ */
+number: number,
+/**
+ * The first point: what the node said without a calibration.
+ */
+raw_low: number,
+/**
+ * The first point: what is true.
+ */
+reference_low: number,
+/**
+ * The second point, whose raw value is greater.
+ */
+raw_high: number,
+/**
+ * The second point: what is true.
+ */
+reference_high: number,
+/**
+ * Who measured it.
+ */
+measured_by: string,
+/**
+ * When: a date, `2026-11-23`.
+ */
+measured_on: string, };
+
+/**
+ * The outputs that one limit drives on the node.
+ */
+export type NodeOutputs = {
+/**
+ * The channel's place in the node's list.
+ */
+channel: number,
+/**
+ * `high` or `low`.
+ */
+side: string,
+/**
+ * `critical`, `high`, `medium` or `low`.
+ */
+severity: string,
+/**
+ * One bit each: 1 siren, 2 relay 1, 4 relay 2 and so on.
+ */
+outputs: number, };
+
+/**
+ * `POST /nodes/{site}/{node}/settings`.
+ */
+export type NodeSettingsChange = {
+/**
+ * The settings, whole.
+ */
+settings: NodeSettings,
+/**
+ * Why; kept in the record of changes.
+ */
+why: string, };
+
+/**
+ * How a node's settings stand.
+ */
+export type NodeSettingsState = "none" | "pending" | "applied" | "refused" | "rolled_back";
+
+/**
+ * `GET /nodes/{site}/{node}/settings`.
+ */
+export type NodeStanding = {
+/**
+ * What a person set; absent where nobody did.
+ */
+settings: NodeSettings | null,
+/**
+ * When.
+ */
+set_ms: number | null,
+/**
+ * By whom.
+ */
+by: string | null,
+/**
+ * Why.
+ */
+why: string | null,
+/**
+ * How they stand.
+ */
+state: NodeSettingsState,
+/**
+ * Their revision; 0 where nothing was made of them yet.
+ */
+revision: number,
+/**
+ * The revision that the node works by.
+ */
+in_force: number | null,
+/**
+ * Where the node refused them: its word.
+ */
+detail: string | null,
+/**
+ * Why nothing could be made of them, where they no longer fit the node.
+ */
+fault: Name | null,
+/**
+ * The node's channels.
+ */
+channels: Array<NodeChannel>,
+/**
+ * The limits that it judges itself.
+ */
+limits: Array<NodeLimit>,
+/**
+ * Limits that found no room.
+ */
+limits_left: number,
+/**
+ * What it was told to do last, newest first.
+ */
+commands: Array<NodeCommandStanding>, };
+
+/**
+ * A channel as the node says it.
+ */
+export type NodeChannel = {
+/**
+ * Its place in the list, from 0.
+ */
+channel: number,
+/**
+ * What it measures.
+ */
+quantity: string,
+/**
+ * In which unit.
+ */
+unit: string,
+/**
+ * Where.
+ */
+position: string,
+/**
+ * With which chip.
+ */
+sensor: string,
+/**
+ * The number of the calibration in force; 0 is the factory's.
+ */
+calibration: number,
+/**
+ * Whether it is read.
+ */
+enabled: boolean, };
+
+/**
+ * A limit that a node judges itself.
+ */
+export type NodeLimit = {
+/**
+ * Its number on the wire.
+ */
+rule: number,
+/**
+ * The channel's place in the list.
+ */
+channel: number,
+/**
+ * `high` or `low`.
+ */
+side: string,
+/**
+ * The limit, in the quantity's unit; itself still good.
+ */
+threshold: number,
+/**
+ * How far inside a value is back.
+ */
+deadband: number,
+/**
+ * For how many seconds it must be broken.
+ */
+on_delay_s: number,
+/**
+ * For how many seconds it must be kept again.
+ */
+off_delay_s: number,
+/**
+ * What it drives, one bit each.
+ */
+outputs: number, };
+
+/**
+ * What a node can be told to do.
+ */
+export type NodeCommand = "identify" | "reboot" | "rebirth";
+
+/**
+ * `POST /nodes/{site}/{node}/commands`.
+ */
+export type NodeAsk = {
+/**
+ * What to do.
+ */
+command: NodeCommand,
+/**
+ * Why; kept in the record of changes.
+ */
+why: string | null, };
+
+/**
+ * What became of a command.
+ */
+export type NodeOutcome = "waiting" | "done" | "refused" | "unknown" | "no_answer";
+
+/**
+ * A command and what became of it.
+ */
+export type NodeCommandStanding = {
+/**
+ * What was asked.
+ */
+command: NodeCommand,
+/**
+ * When.
+ */
+asked_ms: number,
+/**
+ * By whom.
+ */
+by: string,
+/**
+ * What became of it.
+ */
+outcome: NodeOutcome,
+/**
+ * The node's word, where it refused.
+ */
+detail: string | null, };

@@ -107,6 +107,7 @@ fn rules() -> Rules {
         id: ChannelId(id),
         quantity: Quantity::AirTemperature,
         expected_interval_ms: None,
+        asleep_ms: 0,
     };
     let channels: Vec<_> = (0..CHANNELS).map(channel).collect();
     Rules::new(vec![rules_for(&site, &zone, Some(&stage), &channels, &ConfirmedLimits::default())])

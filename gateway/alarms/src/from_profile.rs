@@ -26,6 +26,9 @@ pub struct ZoneChannel {
     pub quantity: Quantity,
     /// How often it reports, in milliseconds, where its node says so; else as the zone expects.
     pub expected_interval_ms: Option<u32>,
+    /// How long its node sleeps between two connections, in milliseconds; 0 for one that stays
+    /// connected. It is silent no earlier than [`crate::INTERVALS_UNTIL_GAP`] intervals after that.
+    pub asleep_ms: u32,
 }
 
 /// Returns the rules of a zone: for each of its channels one of silence, one of faults, and one of
@@ -68,8 +71,8 @@ pub fn rules_for(
         let interval_ms = channel.expected_interval_ms.unwrap_or(zone.expected_interval_ms);
         let id = |number| RuleId { channel: channel.id, number };
         let mut rules = vec![
-            blind(id(RuleId::STALE), RuleKind::Stale, interval_ms),
-            blind(id(RuleId::FAULT), RuleKind::Fault, interval_ms),
+            blind(id(RuleId::STALE), RuleKind::Stale, interval_ms, channel.asleep_ms),
+            blind(id(RuleId::FAULT), RuleKind::Fault, interval_ms, 0),
         ];
         let levels = limits(channel.quantity, &wanted);
         if !levels.is_empty() {
@@ -81,6 +84,7 @@ pub fn rules_for(
             channel: channel.id,
             quantity: channel.quantity,
             expected_interval_ms: interval_ms,
+            asleep_ms: channel.asleep_ms,
             rules,
         }
     };
@@ -101,9 +105,10 @@ struct Wanted<'a> {
 }
 
 /// Returns the rule about a channel that is silent, or gives faults.
-fn blind(id: RuleId, kind: RuleKind, interval_ms: u32) -> Rule {
+fn blind(id: RuleId, kind: RuleKind, interval_ms: u32, asleep_ms: u32) -> Rule {
     let gap_ms = i64::from(interval_ms) * crate::INTERVALS_UNTIL_GAP;
-    let stale_ms = u32::try_from(gap_ms.max(STALE_MS_MIN)).unwrap_or(u32::MAX);
+    let silent_ms = gap_ms.max(STALE_MS_MIN) + i64::from(asleep_ms);
+    let stale_ms = u32::try_from(silent_ms).unwrap_or(u32::MAX);
     let trip = |wakes| match kind {
         RuleKind::Stale => Trip::Silence { wakes },
         RuleKind::Fault | RuleKind::Limit => Trip::Fault { wakes },
@@ -207,9 +212,10 @@ fn of_profile(
 /// 3 %RH, 50 ppm, 0.05 kPa, and 5 % of the span of the limits of any other quantity.
 fn deadband(quantity: Quantity, bands: &[Band], bound: Option<&Bound>) -> Scaled {
     let units = match quantity {
-        Quantity::AirTemperature | Quantity::SubstrateTemperature | Quantity::WaterTemperature => {
-            0.5
-        }
+        Quantity::AirTemperature
+        | Quantity::SubstrateTemperature
+        | Quantity::WaterTemperature
+        | Quantity::SurfaceTemperature => 0.5,
         Quantity::RelativeHumidity => 3.0,
         Quantity::Co2 => 50.0,
         Quantity::VapourPressureDeficit => 0.05,

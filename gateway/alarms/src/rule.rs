@@ -202,6 +202,8 @@ pub struct ChannelRules {
     pub quantity: Quantity,
     /// How often it is expected to report, in milliseconds.
     pub expected_interval_ms: u32,
+    /// How long its node sleeps between two connections, in milliseconds: it is not stale for that.
+    pub asleep_ms: u32,
     /// Its rules.
     pub rules: Vec<Rule>,
 }
@@ -214,7 +216,8 @@ impl ChannelRules {
 
     /// Returns after how much silence the channel is stale, in milliseconds.
     pub fn stale_ms(&self) -> i64 {
-        (i64::from(self.expected_interval_ms) * INTERVALS_UNTIL_GAP).max(STALE_MS_MIN)
+        let silent_ms = i64::from(self.expected_interval_ms) * INTERVALS_UNTIL_GAP;
+        silent_ms.max(STALE_MS_MIN) + i64::from(self.asleep_ms)
     }
 }
 

@@ -190,6 +190,7 @@ fn rules(look: &Look, zone: &Zone, stage: Option<&Stage>) -> Vec<ChannelRules> {
             id: ChannelId(id.0),
             quantity: key.quantity,
             expected_interval_ms: None,
+            asleep_ms: 0,
         })
         .collect();
     alarms::rules_for(site, zone, stage, &channels, &look.nursery.confirmed).channels

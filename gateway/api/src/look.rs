@@ -202,6 +202,9 @@ impl Look {
             newest_ms: newest.map(Timestamp::millis),
             interval_ms: presence.and_then(|it| it.interval_ms).map(i64::from),
             waiting: presence.and_then(|it| it.waiting),
+            next_due_ms: presence.and_then(|it| it.next_due).map(Timestamp::millis),
+            release: presence.and_then(|it| it.release),
+            settings: presence.and_then(|it| it.settings),
         }
     }
 
@@ -248,13 +251,21 @@ pub(crate) const fn shown_decimals(quantity: Quantity) -> u8 {
         | Quantity::RelativeHumidity
         | Quantity::SubstrateTemperature
         | Quantity::SubstrateMoisture
-        | Quantity::WaterTemperature => 1,
+        | Quantity::WaterTemperature
+        | Quantity::SurfaceTemperature
+        | Quantity::Rainfall
+        | Quantity::WindSpeed
+        | Quantity::AirPressure => 1,
         Quantity::SubstrateEc
         | Quantity::SubstratePh
         | Quantity::VapourPressureDeficit
         | Quantity::DailyLightIntegral
         | Quantity::SupplyVoltage => 2,
-        Quantity::Co2 | Quantity::Illuminance | Quantity::Ppfd => 0,
+        Quantity::Co2
+        | Quantity::Illuminance
+        | Quantity::Ppfd
+        | Quantity::LeafWetness
+        | Quantity::SolarIrradiance => 0,
         _ => quantity.decimals(),
     }
 }

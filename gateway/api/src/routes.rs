@@ -34,8 +34,8 @@ use crate::guard::{COOKIE_NAME, Guard, gate};
 use crate::problem::Refusal;
 use crate::server::Shared;
 use crate::{
-    answers, batches, charts, events, folk, germplasm, inbox, messages, metrics, night, places,
-    session, trust, types,
+    answers, batches, charts, events, folk, germplasm, inbox, messages, metrics, night, nodes,
+    places, session, trust, types,
 };
 use crate::{exposures, sheet, studies};
 
@@ -343,6 +343,29 @@ fn place_routes() -> Vec<Route> {
         )
         .takes::<types::NewNode>()
         .gives_with::<types::NodeSecret>("201", "Added; the secret is shown this once."),
+        Route::get(
+            "/nodes/{site}/{node}/settings",
+            READ,
+            nodes::show,
+            ("node_settings", "What a node is set to, and how that and its commands stand"),
+        )
+        .gives::<types::NodeStanding>(),
+        Route::post(
+            "/nodes/{site}/{node}/settings",
+            NODES,
+            nodes::set,
+            ("set_node", "Set a node; it takes them when it is heard next"),
+        )
+        .takes::<types::NodeSettingsChange>()
+        .gives::<types::NodeStanding>(),
+        Route::post(
+            "/nodes/{site}/{node}/commands",
+            NODES,
+            nodes::command,
+            ("command_node", "Tell a node to blink, restart or say what it is"),
+        )
+        .takes::<types::NodeAsk>()
+        .gives_with::<types::NodeStanding>("202", "It is being told."),
     ]
 }
 

@@ -13,6 +13,7 @@ use tracing::warn;
 
 use crate::clock::Clock;
 use crate::metrics::Meters;
+use crate::nodes::NodeDesk;
 use crate::types::{Endpoint, Name};
 
 /// How many happenings wait to be told to the event streams; beyond it they are dropped and every
@@ -43,6 +44,8 @@ pub struct State {
     pub troubles: watch::Receiver<Vec<Name>>,
     /// Where people's answers to alarms are carried out.
     pub desk: AlarmDesk,
+    /// What nodes are set to and told to do.
+    pub nodes: Arc<dyn NodeDesk>,
     /// The channels that messages leave by, and where their links lead.
     pub office: Arc<notify::Office>,
     /// What is measured, and where the rest is asked for.
@@ -127,6 +130,12 @@ pub struct NodePresence {
     pub interval_ms: Option<u32>,
     /// How many readings waited in its flash at its latest birth.
     pub waiting: Option<u32>,
+    /// Of a sleeping node: when it said that it will be heard next.
+    pub next_due: Option<Timestamp>,
+    /// The number of its firmware's release.
+    pub release: Option<u32>,
+    /// The revision of the settings that it works by.
+    pub settings: Option<u32>,
 }
 
 /// Something that happened and that open pages shall know.

@@ -7,6 +7,7 @@
 mod batches;
 mod exposures;
 mod night;
+mod nodes;
 mod setup;
 
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,11 @@ pub use exposures::{
 pub use night::{
     AnswerCard, AnswerToken, ConfirmLimit, NewNote, Night, Note, Notes, SentMessage, Shelve,
     Shelving,
+};
+pub use nodes::{
+    NodeAsk, NodeCalibration, NodeChannel, NodeChannelSettings, NodeCommand, NodeCommandStanding,
+    NodeLimit, NodeOutcome, NodeOutputs, NodeSettings, NodeSettingsChange, NodeSettingsState,
+    NodeStanding,
 };
 pub use setup::{
     Contact, Crop, CropMethod, CropStage, Endpoint, GrowingIds, Language, NewNode, NewSite,
@@ -653,6 +659,13 @@ pub struct Node {
     pub interval_ms: Option<i64>,
     /// Readings waiting in its flash at its last birth.
     pub waiting: Option<u32>,
+    /// Of a sleeping node: when it said that it will be heard next.
+    #[ts(type = "number | null")]
+    pub next_due_ms: Option<i64>,
+    /// The number of its firmware's release; 0 before the first.
+    pub release: Option<u32>,
+    /// The revision of the settings that it works by; 0: as it was built.
+    pub settings: Option<u32>,
 }
 
 /// An event of `GET /events`, one JSON object per server-sent `data:` line.

@@ -125,6 +125,19 @@ pub fn text() -> String {
         Notes,
         Night,
         ConfirmLimit,
+        NodeSettings,
+        NodeChannelSettings,
+        NodeCalibration,
+        NodeOutputs,
+        NodeSettingsChange,
+        NodeSettingsState,
+        NodeStanding,
+        NodeChannel,
+        NodeLimit,
+        NodeCommand,
+        NodeAsk,
+        NodeOutcome,
+        NodeCommandStanding,
     );
     out
 }

@@ -5,7 +5,7 @@
 use std::{
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -30,6 +30,7 @@ use crate::{
     listen::{Doors, Listen},
     messages::{self, Post},
     metrics::Gauges,
+    nodes::{self, Bench},
     notice::Crier,
     picture::Painter,
     ports::{Desk, GATEWAY_USER, Gate},
@@ -164,6 +165,18 @@ pub(crate) async fn start(
         troubles: troubles.clone(),
         started: Clock::system().now(),
     };
+    let commander = Commander::new(outlets.downlink.clone(), random_id()?);
+    tasks.spawn(commander.clone().run(Arc::clone(&outlets), stop.clone()));
+    let bench = Arc::new(Bench {
+        store: Arc::clone(&store),
+        registry: Arc::clone(&registry),
+        outlets: Arc::clone(&outlets),
+        nursery: judge.nursery(),
+        commander,
+        clock: clock.handle(),
+        told: Mutex::default(),
+    });
+    tasks.spawn(nodes::run(Arc::clone(&bench), stop.clone()));
     let state = api::State {
         store: Arc::clone(&store),
         registry: Arc::clone(&registry),
@@ -174,6 +187,7 @@ pub(crate) async fn start(
         presence: presence(&tasks, &outlets, stop.clone()),
         troubles,
         desk,
+        nodes: bench,
         meters: api::Meters::new(vec![Box::new(gauges)]),
         speed: clock.speed(),
         demonstration: settings.demonstration,
@@ -192,8 +206,6 @@ pub(crate) async fn start(
     tasks.spawn(reserve::watch_over(reserve, stop.clone()));
     spawn_post(&tasks, post, stop.clone());
     tasks.spawn(judge::run(judge, Arc::clone(&outlets), orders, changed, stop.clone()));
-    let commander = Commander::new(outlets.downlink.clone(), random_id()?);
-    tasks.spawn(commander.run(Arc::clone(&outlets), stop.clone()));
     spawn_ingest(&tasks, ingest_config, ports, Arc::clone(&outlets), stop.clone());
     let api_stop = stop.clone();
     lan::announce(&state.reach.borrow(), state.authority.as_ref());
@@ -345,6 +357,9 @@ fn node_presence(state: &ingest::NodeState) -> NodePresence {
         birth: state.born,
         interval_ms: Some(state.birth.interval_ms),
         waiting: Some(state.birth.ring_used),
+        next_due: state.born.zip(state.birth.next_due_ms).map(|(at, ms)| at.plus_ms(ms.into())),
+        release: Some(state.birth.release),
+        settings: Some(state.birth.settings),
     }
 }
 

@@ -18,6 +18,7 @@ mod listen;
 mod manifest;
 mod messages;
 mod metrics;
+mod nodes;
 mod notice;
 mod picture;
 mod plan;

@@ -4,13 +4,16 @@
 //! Built anew when a command or a person has changed the registry, and when a channel is heard for
 //! the first time.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use alarms::{ChannelId, Rules, ZoneChannel, rules_for};
 use anyhow::{Context, Result};
 use api::Nursery;
 use ingest::Outlets;
-use measure::{NodeKey, Slug, Timestamp};
+use measure::{NodeKey, Quantity, Slug, Timestamp};
 use nursery::{Batch, Profile, Source, Stage, Zone, grows};
 use registry::{BatchState, Registry, Topic};
 use store::{SeriesId, Store};
@@ -30,8 +33,31 @@ pub(crate) struct Painter {
 struct Painted {
     nursery: u64,
     nodes: u64,
-    intervals: BTreeMap<NodeKey, u32>,
+    rhythms: BTreeMap<NodeKey, Rhythm>,
     series: usize,
+}
+
+/// When a node is to be heard, as its birth says.
+#[derive(PartialEq, Eq)]
+struct Rhythm {
+    /// The longest time between two readings of a channel, in milliseconds: the heartbeat where it
+    /// reports by exception.
+    silence_ms: u32,
+    /// For how long it sleeps between two connections, in milliseconds.
+    asleep_ms: u32,
+    /// Channels that are switched off: nothing is expected of them.
+    off: BTreeSet<(Slug, Quantity)>,
+}
+
+impl Rhythm {
+    fn of(birth: &wire::Birth) -> Self {
+        let off = birth.channels.iter().filter(|it| !it.enabled);
+        Self {
+            silence_ms: birth.heartbeat_ms.unwrap_or(0).max(birth.interval_ms),
+            asleep_ms: birth.next_due_ms.unwrap_or(0),
+            off: off.map(|it| (it.position.clone(), it.quantity)).collect(),
+        }
+    }
 }
 
 impl Painter {
@@ -57,7 +83,7 @@ impl Painter {
         let now = Painted {
             nursery: self.registry.revision(Topic::Nursery)?,
             nodes: self.registry.revision(Topic::Nodes)?,
-            intervals: self.intervals(),
+            rhythms: self.rhythms(),
             // Numbers are dense, so that the count says which are known.
             series: series.iter().map(|(id, _)| id.0 as usize + 1).max().unwrap_or(0),
         };
@@ -71,10 +97,15 @@ impl Painter {
         let mut channels: BTreeMap<(&Slug, &Slug), Vec<ZoneChannel>> = BTreeMap::new();
         for (id, key) in &series {
             let Some(zone) = zone_of.get(&key.node) else { continue };
+            let rhythm = now.rhythms.get(&key.node);
+            if rhythm.is_some_and(|it| it.off.contains(&(key.position.clone(), key.quantity))) {
+                continue;
+            }
             channels.entry((&key.node.site, zone)).or_default().push(ZoneChannel {
                 id: ChannelId(id.0),
                 quantity: key.quantity,
-                expected_interval_ms: now.intervals.get(&key.node).copied(),
+                expected_interval_ms: rhythm.map(|it| it.silence_ms),
+                asleep_ms: rhythm.map_or(0, |it| it.asleep_ms),
             });
         }
         let sites = self.registry.sites()?;
@@ -96,9 +127,9 @@ impl Painter {
         Ok(Some(Nursery { sites, zones, batches, nodes, profiles, sources, confirmed, rules }))
     }
 
-    fn intervals(&self) -> BTreeMap<NodeKey, u32> {
+    fn rhythms(&self) -> BTreeMap<NodeKey, Rhythm> {
         let nodes = self.outlets.nodes.borrow();
-        nodes.iter().map(|(key, state)| (key.clone(), state.birth.interval_ms)).collect()
+        nodes.iter().map(|(key, state)| (key.clone(), Rhythm::of(&state.birth))).collect()
     }
 
     /// Returns a zone with what grows in it now: nothing of a batch lies in the future.

@@ -68,7 +68,8 @@ fn levels(
     overrides: Vec<LimitOverride>,
     day: Day,
 ) -> Vec<Level> {
-    let channel = ZoneChannel { id: ChannelId(1), quantity, expected_interval_ms: None };
+    let channel =
+        ZoneChannel { id: ChannelId(1), quantity, expected_interval_ms: None, asleep_ms: 0 };
     let rules = rules_for(&site(), &zone(day, overrides), Some(&stage(bands)), &[channel], &none());
     assert!(Rules::new(vec![rules.clone()]).is_ok());
     let rules = rules.channels.into_iter().flat_map(|channel| channel.rules);
@@ -172,6 +173,7 @@ fn every_channel_is_watched_for_silence_and_faults() {
         id: ChannelId(3),
         quantity: Quantity::SupplyVoltage,
         expected_interval_ms: Some(900_000),
+        asleep_ms: 0,
     };
     let rules = rules_for(&site(), &zone(Day::Sun, vec![]), None, &[slow], &none());
     let kinds: Vec<_> = rules.channels[0].rules.iter().map(|rule| rule.kind).collect();
@@ -184,8 +186,12 @@ fn every_channel_is_watched_for_silence_and_faults() {
 #[test]
 fn the_channel_that_measures_the_light_is_found() {
     let day = Day::MeasuredLight { quantity: Quantity::Illuminance, threshold: Scaled(500) };
-    let channel =
-        |id, quantity| ZoneChannel { id: ChannelId(id), quantity, expected_interval_ms: None };
+    let channel = |id, quantity| ZoneChannel {
+        id: ChannelId(id),
+        quantity,
+        expected_interval_ms: None,
+        asleep_ms: 0,
+    };
     let channels = [channel(1, Quantity::Co2), channel(2, Quantity::Illuminance)];
     let rules = rules_for(&site(), &zone(day, vec![]), None, &channels, &none());
     assert_eq!(rules.clock.light, Some(ChannelId(2)));
@@ -215,6 +221,7 @@ fn check_confirmed(class: SourceClass, change: impl Fn(&mut ConfirmedLimit), exp
         id: ChannelId(1),
         quantity: Quantity::AirTemperature,
         expected_interval_ms: None,
+        asleep_ms: 0,
     };
     let confirmed = [confirmed].into_iter().collect();
     let rules = rules_for(&site(), &zone, Some(&stage(bands)), &[channel], &confirmed);

@@ -96,6 +96,7 @@ pub(crate) fn rules(levels: Vec<Level>, day: Day) -> Rules {
         channel: CHANNEL,
         quantity: Quantity::AirTemperature,
         expected_interval_ms: (INTERVAL_S * 1_000) as u32,
+        asleep_ms: 0,
         rules: vec![limit_rule(levels), stale, fault],
     };
     let clock = DayClock { site: site(), day, light: None };

@@ -163,6 +163,7 @@ impl World {
             presence,
             troubles,
             desk,
+            nodes: Arc::new(Bench::default()),
             office: Arc::new(office()),
             meters: api::Meters::default(),
             speed: 1.0,
@@ -462,11 +463,62 @@ fn rules(store: &dyn Store, sites: &[Site], zones: &[Zone], profiles: &[Profile]
         let channels = [Quantity::AirTemperature, Quantity::RelativeHumidity].map(|quantity| {
             let key = SeriesKey { node: node_key(node), position: slug("canopy"), quantity };
             let id = ChannelId(store.series_id(&key).unwrap().0);
-            ZoneChannel { id, quantity, expected_interval_ms: None }
+            ZoneChannel { id, quantity, expected_interval_ms: None, asleep_ms: 0 }
         });
         let growing = zone.growing.as_ref().unwrap();
         let stage = profiles[0].stage(&growing.method, &growing.stage);
         rules_for(&sites[0], zone, stage, &channels, &confirmed)
     });
     Rules::new(zones.collect()).unwrap()
+}
+
+/// Nodes that take any settings of a second and longer, and any command.
+#[derive(Default)]
+struct Bench {
+    told: std::sync::Mutex<Vec<api::types::NodeCommandStanding>>,
+}
+
+impl api::NodeDesk for Bench {
+    fn check(
+        &self,
+        _: &measure::NodeKey,
+        settings: &api::types::NodeSettings,
+    ) -> Result<(), api::SettingsFault> {
+        if settings.interval_ms >= 1_000 {
+            return Ok(());
+        }
+        let words = api::types::Name { zh: "太短".to_owned(), en: "too short".to_owned() };
+        Err(api::SettingsFault { field: "interval_ms".to_owned(), words })
+    }
+
+    fn standing(&self, _: &measure::NodeKey) -> Result<api::types::NodeStanding, registry::Error> {
+        Ok(api::types::NodeStanding {
+            settings: None,
+            set_ms: None,
+            by: None,
+            why: None,
+            state: api::types::NodeSettingsState::None,
+            revision: 0,
+            in_force: None,
+            detail: None,
+            fault: None,
+            channels: Vec::new(),
+            limits: Vec::new(),
+            limits_left: 0,
+            commands: self.told.lock().unwrap().clone(),
+        })
+    }
+
+    fn command(
+        &self,
+        _: &measure::NodeKey,
+        command: api::types::NodeCommand,
+        by: &str,
+    ) -> Result<(), api::NodeBusy> {
+        let outcome = api::types::NodeOutcome::Waiting;
+        let (by, asked_ms, detail) = (by.to_owned(), 0, None);
+        let told = api::types::NodeCommandStanding { command, asked_ms, by, outcome, detail };
+        self.told.lock().unwrap().push(told);
+        Ok(())
+    }
 }

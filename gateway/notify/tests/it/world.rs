@@ -112,6 +112,7 @@ impl World {
             id: ChannelId(1),
             quantity: Quantity::AirTemperature,
             expected_interval_ms: None,
+            asleep_ms: 0,
         };
         let confirmed = self.registry.confirmed_limits().unwrap();
         let rules = rules_for(&site(), &zone(), Some(&stage), &[channel], &confirmed);
