@@ -219,7 +219,7 @@ fn shown<'a>(
     series: &[(SeriesId, &'a SeriesKey)],
     worst: Option<u32>,
 ) -> Vec<(SeriesId, &'a SeriesKey)> {
-    const ORDER: [Quantity; 10] = [
+    const ORDER: [Quantity; 19] = [
         Quantity::AirTemperature,
         Quantity::RelativeHumidity,
         Quantity::SubstrateMoisture,
@@ -230,6 +230,15 @@ fn shown<'a>(
         Quantity::SubstrateTemperature,
         Quantity::WaterTemperature,
         Quantity::SubstrateEc,
+        Quantity::SurfaceTemperature,
+        Quantity::LeafWetness,
+        Quantity::WindSpeed,
+        Quantity::Rainfall,
+        Quantity::SolarIrradiance,
+        Quantity::MainsPresent,
+        Quantity::DoorOpen,
+        Quantity::MistFlow,
+        Quantity::AirPressure,
     ];
     let worst = series.iter().find(|(id, _)| Some(id.0) == worst);
     let mut shown: Vec<(SeriesId, &SeriesKey)> = Vec::new();

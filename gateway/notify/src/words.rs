@@ -43,6 +43,16 @@ pub const fn quantity_name(quantity: Quantity) -> Words {
         Quantity::DailyLightIntegral => words("日光照积分", "daily light integral"),
         Quantity::WaterTemperature => words("水温", "water temperature"),
         Quantity::SupplyVoltage => words("供电电压", "supply voltage"),
+        Quantity::LeafWetness => words("叶面湿润度", "leaf wetness"),
+        Quantity::SolarIrradiance => words("太阳辐射", "solar radiation"),
+        Quantity::Rainfall => words("雨量", "rain"),
+        Quantity::WindSpeed => words("风速", "wind speed"),
+        Quantity::WindDirection => words("风向", "wind direction"),
+        Quantity::AirPressure => words("气压", "air pressure"),
+        Quantity::SurfaceTemperature => words("叶面温度", "surface temperature"),
+        Quantity::MainsPresent => words("市电", "mains supply"),
+        Quantity::DoorOpen => words("门或窗", "door or vent"),
+        Quantity::MistFlow => words("喷雾水流", "mist flow"),
         _ => words("读数", "reading"),
     }
 }
@@ -55,6 +65,10 @@ pub fn unit_shown(quantity: Quantity) -> &'static str {
         "[pH]" => "pH",
         "umol/m2/s" => "µmol/m²/s",
         "mol/m2/d" => "mol/m²/d",
+        "W/m2" => "W/m²",
+        "deg" => "°",
+        // A contact is there or not; it has no unit.
+        "1" => "",
         other => other,
     }
 }
@@ -74,12 +88,20 @@ pub(crate) const fn severity_name(severity: Severity) -> Words {
 pub(crate) fn number(value: Scaled, beside: Option<Scaled>, quantity: Quantity) -> String {
     let decimals = usize::from(quantity.decimals());
     let shown = decimals.min(match quantity {
-        Quantity::Co2 | Quantity::Illuminance | Quantity::Ppfd => 0,
+        Quantity::Co2
+        | Quantity::Illuminance
+        | Quantity::Ppfd
+        | Quantity::LeafWetness
+        | Quantity::SolarIrradiance => 0,
         Quantity::AirTemperature
         | Quantity::RelativeHumidity
         | Quantity::SubstrateTemperature
         | Quantity::SubstrateMoisture
-        | Quantity::WaterTemperature => 1,
+        | Quantity::WaterTemperature
+        | Quantity::SurfaceTemperature
+        | Quantity::Rainfall
+        | Quantity::WindSpeed
+        | Quantity::AirPressure => 1,
         _ => 2,
     });
     let write = |value: Scaled, decimals: usize| format!("{:.decimals$}", value.to_f64(quantity));
