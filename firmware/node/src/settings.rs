@@ -111,6 +111,11 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
         all.iter().map(|address| address.as_str())
     }
 
+    /// Returns whether settings are on trial: [`Self::check`] has a time to it then.
+    pub fn is_on_trial(&self) -> bool {
+        self.trial.is_some()
+    }
+
     /// Looks after settings on trial. Call it once in each loop, and do what it returns.
     ///
     /// # Errors
