@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 
 import type { Alarm } from '../api/types';
-import { ago, alarmText, bandText, duration, measured, moment, number, positionName } from './format';
+import { ago, alarmText, bandText, duration, measured, moment, number, positionName, sampleTitle, unitText, valueText } from './format';
 import { speak } from './language.svelte';
 import { keepTime, siteZone } from './zone.svelte';
 
@@ -48,6 +48,19 @@ describe('times', () => {
     speak('zh');
     expect(ago(time + 7_900_000, time)).toBe('2 小时 11 分钟前');
     expect(duration(42_000)).toBe('42 秒');
+  });
+});
+
+describe('contacts', () => {
+  it('are words, and other values numbers', () => {
+    expect(valueText('door_open', 1, 0)).toBe('open');
+    expect(valueText('mains_present', 0, 0)).toBe('off');
+    // The mean of an hour is a share, not a state.
+    expect(valueText('door_open', 0.5, 1)).toBe('0.5');
+    expect(valueText('co2', 1, 0)).toBe('1');
+    expect(unitText('1')).toBe('');
+    const latest = { time: '', time_ms: 0, value: 1, fault: null, quality: 'good' };
+    expect(sampleTitle('mist_flow', latest, 0, '1', 'UTC')).toContain('flowing');
   });
 });
 

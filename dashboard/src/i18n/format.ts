@@ -16,6 +16,12 @@ const UNITS: Record<string, string> = {
   kPa: 'kPa',
   'mol/m2/d': 'mol/m²/d',
   V: 'V',
+  'W/m2': 'W/m²',
+  mm: 'mm',
+  'm/s': 'm/s',
+  deg: '°',
+  hPa: 'hPa',
+  '1': '',
   'mol/m2': 'mol/m²',
   'Cel.d': '°C·d',
   'Cel.d/d': '°C·d/d',
@@ -42,6 +48,16 @@ const DECIMALS: Record<string, number> = {
   daily_light_integral: 1,
   water_temperature: 1,
   supply_voltage: 2,
+  leaf_wetness: 0,
+  solar_irradiance: 0,
+  rainfall: 1,
+  wind_speed: 1,
+  wind_direction: 0,
+  air_pressure: 1,
+  surface_temperature: 1,
+  mains_present: 0,
+  door_open: 0,
+  mist_flow: 0,
 };
 
 /** Returns how many decimals a quantity is shown with where no channel says. */
@@ -66,6 +82,12 @@ export function number(value: number, decimals: number): string {
 export function measured(value: number, decimals: number, ucum: string): string {
   const unit = unitText(ucum);
   return unit === '' ? number(value, decimals) : `${number(value, decimals)}\u00a0${unit}`;
+}
+
+/** Returns a value without its unit; of a contact the word for it, such as open, in place of 1 and 0. */
+export function valueText(quantity: string | null, value: number, decimals: number): string {
+  const key = `contact.${quantity ?? ''}.${value}`;
+  return known(key) ? t(key) : number(value, decimals);
 }
 
 /** Returns the name of a quantity; one that the catalogue lacks is shown as the gateway calls it. */
@@ -210,7 +232,7 @@ export function alarmText(alarm: Alarm): string {
   const unit = alarm.unit ?? '';
   return t(`alarm.limit.${alarm.side}`, {
     quantity,
-    value: measured(value, decimals, unit),
+    value: unitText(unit) === '' ? valueText(alarm.quantity, value, decimals) : measured(value, decimals, unit),
     limit: measured(alarm.limit, Number.isInteger(alarm.limit) ? 0 : decimals, unit),
   });
 }
@@ -222,7 +244,9 @@ export function alarmTitle(alarm: Alarm): string {
 }
 
 /** Value, time and quality of a sample, for the line that one hover shows. */
-export function sampleTitle(latest: Latest, decimals: number, ucum: string, zone = siteZone()): string {
-  const value = latest.value === null ? faultName(latest.fault) : measured(latest.value, decimals, ucum);
+export function sampleTitle(quantity: string, latest: Latest, decimals: number, ucum: string, zone = siteZone()): string {
+  const shown = (value: number): string =>
+    unitText(ucum) === '' ? valueText(quantity, value, decimals) : measured(value, decimals, ucum);
+  const value = latest.value === null ? faultName(latest.fault) : shown(latest.value);
   return [value, dateTime(latest.time_ms, zone), qualityName(latest.quality)].join(' · ');
 }

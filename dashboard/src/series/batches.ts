@@ -59,6 +59,16 @@ const ORDER = [
   'substrate_ec',
   'substrate_ph',
   'water_temperature',
+  'surface_temperature',
+  'leaf_wetness',
+  'solar_irradiance',
+  'rainfall',
+  'wind_speed',
+  'wind_direction',
+  'air_pressure',
+  'mains_present',
+  'door_open',
+  'mist_flow',
 ];
 
 /** Returns the exposures of one stage, or of all stages together for null, in the order people read them. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import type { Latest, Series } from '../api/types';
-import { aligned, appended, line, nearest, summary, tabulated } from './columns';
+import { aligned, appended, drawn, line, nearest, summary, tabulated } from './columns';
 
 const MINUTE = 60_000;
 
@@ -35,6 +35,13 @@ describe('a line', () => {
     const gap = line(columns(MINUTE, [1, null, null, null, 2]), MINUTE);
     expect(gap.mean).toEqual([1, null, 2]);
     expect(gap.time_ms).toEqual([0, 120_000, 240_000]);
+  });
+
+  it('is the sum of each bucket where the quantity adds up, and its mean where not', () => {
+    const hours = columns(60 * MINUTE, [0.2, null, 0.5], { count: [60, 0, 4] });
+    expect(drawn('rainfall', hours).mean).toEqual([12, null, 2]);
+    expect(line(drawn('rainfall', hours), 15 * MINUTE).max).toEqual([12, 2]);
+    expect(drawn('wind_speed', hours)).toBe(hours);
   });
 
   it('puts a bucket of many samples in its middle', () => {

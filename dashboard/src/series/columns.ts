@@ -50,6 +50,16 @@ export function line(series: Series, interval_ms: number | null): Line {
   return out;
 }
 
+/** What adds up: a bucket of such a quantity is the sum of its samples, not their mean. */
+const ADDED = new Set(['rainfall']);
+
+/** Returns columns as they are drawn: of what adds up each bucket is its sum. */
+export function drawn(quantity: string, series: Series): Series {
+  if (!ADDED.has(quantity)) return series;
+  const sums = series.mean.map((mean, index) => (mean === null ? null : mean * Math.max(1, series.count[index] ?? 1)));
+  return { ...series, min: sums, mean: sums, max: sums };
+}
+
 function push(
   out: Line,
   time: number,

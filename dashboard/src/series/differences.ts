@@ -28,6 +28,8 @@ const STEP: Record<string, number> = {
   air_temperature: 1,
   substrate_temperature: 1,
   water_temperature: 1,
+  surface_temperature: 1,
+  leaf_wetness: 5,
   relative_humidity: 5,
   substrate_moisture: 5,
   vapour_pressure_deficit: 0.1,

@@ -3,7 +3,7 @@ import type { Alarm, BandTrack, Channel, Series, ZoneDetail } from '../api/types
 import type { ChartLine } from '../components/Chart.svelte';
 import { positionName } from '../i18n/format';
 import { bandPieces, limitPieces, type BandPiece, type LimitPiece } from '../series/bands';
-import { line, summary } from '../series/columns';
+import { drawn, line, summary } from '../series/columns';
 import type { Range } from '../series/spans';
 
 /** More lines than this on one chart cannot be told apart; the rest is named, not drawn. */
@@ -22,6 +22,16 @@ const ORDER = [
   'substrate_ec',
   'substrate_ph',
   'water_temperature',
+  'surface_temperature',
+  'leaf_wetness',
+  'solar_irradiance',
+  'rainfall',
+  'wind_speed',
+  'wind_direction',
+  'air_pressure',
+  'mains_present',
+  'door_open',
+  'mist_flow',
   'supply_voltage',
 ];
 
@@ -60,7 +70,8 @@ export function chartLines(plan: ChartPlan, series: ReadonlyMap<number, Series>,
   const shown = plan.channels.slice(0, LINES_MAX);
   const names = labels(shown);
   return shown.map((channel, index) => {
-    const columns = series.get(channel.id);
+    const received = series.get(channel.id);
+    const columns = received && drawn(plan.quantity, received);
     const interval =
       detail.nodes.find(({ site, node }) => site === channel.site && node === channel.node)?.interval_ms ?? null;
     return {
