@@ -10,6 +10,7 @@ mod credentials;
 mod demo;
 mod disk;
 mod failure;
+mod firmware;
 mod gateway;
 mod germplasm;
 mod judge;
@@ -71,6 +72,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::User(UserCommand::Add(arguments)) => commands::add_user(&arguments),
         Command::Germplasm(GermplasmCommand::Import(arguments)) => germplasm::import(&arguments),
         Command::Germplasm(GermplasmCommand::Export(arguments)) => germplasm::export(&arguments),
+        Command::Firmware(command) => firmware::run(&command),
         Command::Export(arguments) if arguments.study => study::export(&arguments),
         Command::Export(arguments) => commands::export(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),

@@ -146,7 +146,7 @@ impl Server {
                 Err(error) => error!(%error, "Reading the rollouts panicked."),
             }
         }
-        for (node, key) in self.book.to_ask() {
+        for (node, key) in self.book.take_unasked() {
             // What a node is, is known from its birth; without one it could not be heard either.
             let birth = outlets.nodes.borrow().get(&node).map(|state| Arc::clone(&state.birth));
             let Some(birth) = birth else { continue };
@@ -254,7 +254,7 @@ impl Book {
     }
 
     /// Returns whom to ask: who was offered something and was not asked, and who was born since.
-    fn to_ask(&mut self) -> Vec<(NodeKey, ReleaseKey)> {
+    fn take_unasked(&mut self) -> Vec<(NodeKey, ReleaseKey)> {
         let again = std::mem::take(&mut self.ask_again);
         self.rollouts
             .values()

@@ -80,16 +80,16 @@ fn the_release_of_a_birth_decides() {
 #[test]
 fn an_open_offer_is_said_again_at_the_next_birth_and_a_closed_one_is_not() {
     let mut open = book(RolloutState::Wanting);
-    assert!(open.to_ask().is_empty(), "it fetches already");
+    assert!(open.take_unasked().is_empty(), "it fetches already");
     open.born(&node(), &birth("board", 4), Timestamp::MIN);
-    assert_eq!(open.to_ask().len(), 1);
+    assert_eq!(open.take_unasked().len(), 1);
     let (_, answer) = oneshot::channel();
     open.asked(node(), open.rollouts[&node()].release.clone(), answer);
-    assert!(open.to_ask().is_empty());
+    assert!(open.take_unasked().is_empty());
     let mut over = book(RolloutState::RolledBack);
     over.born(&node(), &birth("board", 4), Timestamp::MIN);
-    assert!(over.to_ask().is_empty(), "an image that was rolled back is offered by a person only");
-    assert_eq!(book(RolloutState::Offered).to_ask().len(), 1);
+    assert!(over.take_unasked().is_empty(), "an image that was rolled back is offered by a person only");
+    assert_eq!(book(RolloutState::Offered).take_unasked().len(), 1);
 }
 
 #[test]
