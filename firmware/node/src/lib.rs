@@ -4,17 +4,23 @@
 //! comes as arguments. A board owns the sensors, the MQTT client and the clock, and runs this loop:
 //!
 //! ```text
-//! let mut node = Node::<_, PAGES>::open(flash, config, random).await?;
+//! // config: what the board has and what Provision::parse(page) says. After deep sleep: Start::Woken.
+//! let mut node = Node::<_, PAGES>::open(flash, config, random, Start::Cold).await?;
 //! let mut schedule = Schedule::new(node.interval_ms(), now);
+//! let mut vitals = Vitals::new(now, node.interval_ms());
 //! loop {
 //!     // Sampling goes on whether there is a link or not.
 //!     match schedule.poll(now, &mut probes) {                    // probes: &mut [&mut dyn Probe]
 //!         Step::Wait(until) => {}
 //!         Step::Round { at, readings } => {
-//!             let recorded = node.record(at, &readings, Origin::Live).await?;
-//!             // recorded.first, .count, .uptime: the ledger, after the flash has it
+//!             // Without the probes whose channels are switched off: node.is_enabled(channel).
+//!             let taken = node.take(at, &readings).await?;
+//!             // taken.before, .recorded, .events: the ledger, after the flash has it
+//!             vitals.sampled(now);
 //!         }
 //!     }
+//!     drive(node.outputs());                                     // siren and relays, link or no link
+//!     // Where node.is_link_due(now): dialer.next(random, node.gateways().count()) says whom and when.
 //!     // Connect with the will node.will(&mut buf)?, retain false, QoS 1; subscribe node.subscriptions().
 //!     // Once both are acknowledged by the broker: node.connected(now); when it breaks: node.disconnected().
 //!     while let Some(publish) = node.next_publish(now, &mut buf).await? {
@@ -23,12 +29,17 @@
 //!     }
 //!     // For each message that arrives:
 //!     match node.receive(now, topic, payload).await? {
-//!         Some(Action::Interval(ms)) => schedule.set_interval(now, ms),
+//!         Some(Action::Configured) => schedule.set_interval(now, node.interval_ms()),
+//!         Some(Action::Reconnect) => {}                           // the same; then break off, dial anew
 //!         Some(Action::Identify) => {}                            // blink
 //!         Some(Action::Reboot) => {}                              // publish what is left, then restart
+//!         Some(Action::Offer { .. } | Action::Chunk(_)) => {}     // an update: crate `update`
 //!         None => {}
 //!     }
-//!     // Sleep until the earlier of schedule.next_wake() and node.next_wake(now) (None: nothing to do),
+//!     node.check(now).await?;                                     // an Action too: settings given up
+//!     if vitals.may_feed(now) {}                                  // feed the watchdog
+//!     if let Some(ms) = node.may_sleep(now) {}                    // on a battery: node.retain, deep sleep
+//!     // Wait until the earlier of schedule.next_wake() and node.next_wake(now) (None: nothing to do),
 //!     // or until a message or the end of the connection comes.
 //! }
 //! ```
@@ -48,7 +59,38 @@
 //! | [`FREED_RANGES_MAX`] | 16 ranges acknowledged out of order | the smallest is forgotten and sent again |
 //! | [`GAPS_MAX`] | 16 gaps not acknowledged | two neighbours become one |
 //! | [`ANSWERS_MAX`] | 4 answers to commands waiting | the oldest is dropped; the gateway asks again |
-//! | the ring | its pages | the oldest readings are dropped, and the gap is reported |
+//! | [`EVENTS_AT_ONCE`] | 4 events of limits in a round | the other limits wait for the next round |
+//! | [`CORNERS_AT_ONCE`] | 8 readings kept from before a jump | those beyond are left out |
+//! | [`HOLE_INTERVALS`] | 3 intervals of silence | a limit's delay does not count beyond |
+//! | [`SILENCE_MS_MAX`] | a day between heartbeats or connections | settings with more are refused |
+//! | [`SETTINGS_PROOF_MS`] | 300 s of trying new settings | those from before are in force again |
+//! | [`AWAKE_MS_MAX`] | 30 s awake without an answer | a sleeping node goes on sleeping |
+//! | [`RETAINED_BYTES`] | 1,961 bytes through deep sleep | always as many |
+//! | [`DIAL_PAUSE_MS_MAX`] | 30 s between two tries to connect | the pause grows no further |
+//! | [`SECRET_BYTES_MAX`] | 64 bytes of secret in a provisioning page | refused |
+//! | the ring | its pages | the oldest page of readings is dropped, and the gap is reported |
+//! | [`ENTRY_BYTES_MAX`] | the largest round in flash | 32 channels with the longest numbers fit |
+//!
+//! # Flash
+//!
+//! Readings, and local events with them, lie in a ring of pages, in the order of their sequences, and
+//! whatever is written is read back. It survives a power cut in any word, also where the word is left in
+//! between and the page half erased; a worn page is passed over. What cannot be survived is said: a bit
+//! that falls over costs its round, in the 32 bytes at the start of a page the page, as a gap with the
+//! reason `corrupt`. Where it was the last round before a power cut, the gap names the block of sequences
+//! that was reserved behind it too. Acknowledged readings may be sent once more after a power cut: those
+//! acknowledged since the last round was written, and 1,024 at most where backlog was.
+//!
+//! | in 1 MiB of 4 KiB pages, eight channels, every value of 3 bytes | measured by `tests/capacity.rs`, `tests/outage.rs` |
+//! |---|---|
+//! | a round | 68 bytes |
+//! | a reading, with everything | 8.7 bytes |
+//! | the ring, at one round a minute | 15,000 rounds, 120,000 readings, 10.4 days |
+//! | a start with a full ring | reads 18 KiB |
+//! | recording a round | reads 68 bytes; where a page begins 8.3 KiB, with one erase |
+//! | a frame of backlog, 96 readings | reads 2.3 KiB; where the place is looked for anew, 19 KiB |
+//! | a day at one minute, acknowledged after 50 ms to 2 s, one frame in ten lost | back in 2 minutes |
+//! | a day at five seconds, the same | back in 23 minutes |
 //!
 //! # Memory
 //!

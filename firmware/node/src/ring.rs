@@ -228,10 +228,10 @@ impl<F: NorFlash> Ring<F> {
     ) -> Result<Option<usize>, F::Error> {
         let Some(youngest) = self.youngest else { return Ok(None) };
         loop {
-            if walk.at != 0 || self.enter(walk).await? {
-                if let Some(length) = self.next_in(walk, scratch).await? {
-                    return Ok(Some(length));
-                }
+            if (walk.at != 0 || self.enter(walk).await?)
+                && let Some(length) = self.next_in(walk, scratch).await?
+            {
+                return Ok(Some(length));
             }
             if walk.page == youngest {
                 return Ok(None);

@@ -51,7 +51,7 @@ impl Link {
 
     fn answer(&mut self, now: Timestamp, answer: Outgoing, may_be_lost: bool) {
         self.count += 1;
-        if !may_be_lost || self.draw() % 10 > 0 {
+        if !may_be_lost || !self.draw().is_multiple_of(10) {
             let after = 50 + (self.draw() % 1_950) as i64;
             self.answers.insert((now.plus_ms(after), self.count), answer);
         }
