@@ -1,4 +1,20 @@
 //! What a node says in which order, and what it makes of the answers.
+//!
+//! What is known of brokers and clients that lose readings, and the test that holds the node to better:
+//!
+//! - A broker's PUBACK proves nothing (Mosquitto forgets its queue at a kill, drops all beyond 1,000):
+//!   `a_broker_that_takes_and_forgets_loses_nothing`, `an_ack_frees_only_what_it_names`.
+//! - An acknowledgement of a dead session confirms another message (packet numbers restart):
+//!   `an_ack_of_an_earlier_session_is_by_sequence_and_sets_no_clock`; and of another flash:
+//!   `an_ack_of_another_flash_is_ignored`.
+//! - Redelivered, doubled and reordered acknowledgements: `acks_that_come_twice_or_late_change_nothing`,
+//!   `an_ack_of_half_a_round_frees_that_half`, `an_ack_of_what_was_never_given_frees_nothing`.
+//! - A session that the broker lost, with the retained birth: `a_lost_broker_session_costs_one_reconnect`,
+//!   `a_gateway_that_does_not_know_the_node_gets_its_birth_again`.
+//! - Pending commands are lost with a session, and come again by their id: `each_command_is_answered_and_done_once`.
+//! - A late will of an old session: `the_will_names_the_session_that_is_about_to_begin`.
+//! - Memory storage and limits of a store (`outbox.rs`), readings before the first clock (`dates.rs`), power
+//!   cuts (`outbox.rs`, `model.rs`), alarms through a restart and in gaps (`limits.rs`), back-off (`Dialer`).
 
 #![expect(clippy::unwrap_used, reason = "a test panics where it fails")]
 
@@ -436,4 +452,82 @@ fn the_first_reading_is_dated_by_the_answer_to_the_birth() {
     let utc: Timestamp = stored.utc.unwrap();
     assert!(utc.ms_since(truth).abs() <= 1, "{utc:?} {truth:?}");
     assert!(!stored.uncertain);
+}
+
+/// Takes all messages as a broker does that confirms them and is killed before it passes them on.
+#[test]
+fn a_broker_that_takes_and_forgets_loses_nothing() {
+    let mut bench = online(4);
+    for _ in 0..20 {
+        bench.wait(1_000);
+        bench.record().unwrap();
+        assert!(!drain(&mut bench).is_empty());
+        bench.disconnect();
+        bench.node().connected();
+        let birth = bench.next().unwrap().unwrap();
+        let answers = bench.gateway.hear(&birth, bench.utc);
+        answers.iter().for_each(|answer| bench.hear(answer).unwrap());
+    }
+    assert_eq!(bench.node().waiting(), 80);
+    bench.pass(120).unwrap();
+    bench.nothing_is_lost();
+    assert_eq!(bench.node().waiting(), 0);
+}
+
+#[test]
+fn an_ack_of_an_earlier_session_is_by_sequence_and_sets_no_clock() {
+    let mut bench = Bench::new(2, 8);
+    bench.boot().unwrap();
+    bench.record().unwrap();
+    let flash = bench.node().flash_id().0;
+    let range = SequenceRange::new(Sequence(0), Sequence(1)).unwrap();
+    // The echo is of a message that this session did not send, and its clock a day off.
+    let wrong = bench.utc.plus_ms(86_400_000);
+    let stale = bench.gateway.ack(flash, &[range], wrong, Uptime(77));
+    bench.node().connected();
+    bench.next().unwrap().unwrap();
+    bench.hear(&stale).unwrap();
+    assert_eq!(bench.node().boot_utc(), None, "no clock from it");
+    assert!(bench.next().unwrap().is_none(), "and the birth still waits for its own answer");
+    assert_eq!(bench.node().waiting(), 0, "but what is on disk is on disk");
+}
+
+#[test]
+fn acks_that_come_twice_or_late_change_nothing() {
+    let mut bench = online(2);
+    bench.gateway.acknowledges = false;
+    let mut sent = Vec::new();
+    for _ in 0..3 {
+        bench.wait(1_000);
+        bench.record().unwrap();
+        sent.extend(drain(&mut bench));
+    }
+    bench.gateway.acknowledges = true;
+    let answers: Vec<_> =
+        sent.iter().rev().flat_map(|sent| bench.gateway.hear(sent, bench.utc)).collect();
+    for answer in answers.iter().chain(&answers).chain(answers.iter().rev()) {
+        bench.hear(answer).unwrap();
+    }
+    assert_eq!(bench.node().waiting(), 0);
+    assert!(drain(&mut bench).is_empty());
+    bench.record().unwrap();
+    bench.pump().unwrap();
+    answers.iter().for_each(|answer| bench.hear(answer).unwrap());
+    bench.nothing_is_lost();
+    assert_eq!(bench.gateway.repeats, 0);
+}
+
+#[test]
+fn a_lost_broker_session_costs_one_reconnect() {
+    let mut bench = online(2);
+    bench.gateway.acknowledges = false;
+    bench.record().unwrap();
+    drain(&mut bench);
+    bench.disconnect();
+    // Broker and gateway know nothing any more: no retained birth, no session.
+    bench.gateway.known.clear();
+    bench.gateway.acknowledges = true;
+    bench.connect().unwrap();
+    bench.nothing_is_lost();
+    assert_eq!(bench.node().waiting(), 0);
 }
