@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use alarms::{Action, AlarmId, COMMENT_CHARS_MAX, Transition};
+use alarms::{Action, AlarmId, COMMENT_CHARS_MAX, Episode, Transition};
 use axum::Json;
 use axum::extract::State as Held;
 use axum::http::StatusCode;
 use measure::{Scaled, Timestamp};
-use registry::{ALARMS_PAGE_MAX, Alarm, Which, WhichNotes};
+use nursery::Side;
+use registry::{ALARMS_PAGE_MAX, Alarm, LocalState, Registry, Which, WhichNotes};
 
 use crate::ask::{At, Body, Query};
 use crate::guard::Asker;
@@ -21,6 +22,9 @@ use crate::{messages, night};
 
 /// How many alarms a list has that doesn't say.
 const LIMIT_DEFAULT: usize = 200;
+
+/// For how long after an alarm's return the end of a node's own episode still belongs to it.
+const LOCAL_AFTER_MS: i64 = 3_600_000;
 
 /// How long the alarm engine may take to carry out an order before the request is told to come
 /// again; the order may still be carried out, and carrying it out twice changes nothing.
@@ -82,10 +86,39 @@ pub(crate) async fn show(
             alarm: look.alarm(&alarm),
             messages: messages.iter().map(|it| messages::sent(&shared.state, it)).collect(),
             notes: notes.iter().rev().map(night::note).collect(),
+            local: local(registry, &look, &alarm.episode)?,
         })
     })
     .await
     .map(Json)
+}
+
+/// Returns what the node judged itself while an alarm's limit was broken, on the same side.
+fn local(
+    registry: &Registry,
+    look: &Look,
+    episode: &Episode,
+) -> Result<Vec<types::LocalEpisode>, Refusal> {
+    let Some(key) = look.series_key(episode.channel()) else { return Ok(Vec::new()) };
+    let side = match episode.side {
+        Some(Side::Low) => 1,
+        Some(Side::High) => 2,
+        None => return Ok(Vec::new()),
+    };
+    let place = (&key.position, key.quantity);
+    let until = episode.returned.unwrap_or(look.now).plus_ms(LOCAL_AFTER_MS);
+    let found = registry.local_episodes(&key.node, place, episode.started, until)?;
+    let same = found.into_iter().filter(|it| it.rule & 0xF == side);
+    Ok(same
+        .map(|it| types::LocalEpisode {
+            rule: it.rule,
+            raised_ms: it.raised.map(Timestamp::millis),
+            ended_ms: it.ended.map(|(at, _)| at.millis()),
+            cancelled: it.ended.is_some_and(|(_, how)| how == LocalState::Cancelled),
+            uncertain: it.uncertain,
+            outputs: it.outputs,
+        })
+        .collect())
 }
 
 /// `POST /alarms/{id}/acknowledge`.

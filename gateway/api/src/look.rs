@@ -180,6 +180,11 @@ impl Look {
         bound.class.map(|class| class.name().to_owned())
     }
 
+    /// Returns which node, position and quantity a channel is.
+    pub(crate) fn series_key(&self, channel: ChannelId) -> Option<&SeriesKey> {
+        self.series.get(&SeriesId(channel.0))
+    }
+
     pub(crate) fn presence(&self, node: &NodeKey) -> Option<&NodePresence> {
         self.presence.get(node)
     }

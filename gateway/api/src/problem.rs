@@ -145,6 +145,8 @@ fn thing(what: &str) -> &str {
         "user" => "用户",
         "token" => "令牌",
         "node" => "节点",
+        "release" => "固件版本",
+        "rollout" => "固件升级",
         "zone" => "区域",
         "site" => "基地",
         "alarm" => "报警",

@@ -29,13 +29,14 @@ use utoipa::openapi::{
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::ask::BODY_BYTES_MAX;
+use crate::firmware::FIRMWARE_BYTES_MAX;
 use crate::germplasm::IMPORT_BYTES_MAX;
 use crate::guard::{COOKIE_NAME, Guard, gate};
 use crate::problem::Refusal;
 use crate::server::Shared;
 use crate::{
-    answers, batches, charts, events, folk, germplasm, inbox, messages, metrics, night, nodes,
-    places, session, trust, types,
+    answers, batches, charts, events, firmware, folk, germplasm, inbox, messages, metrics, night,
+    nodes, places, session, trust, types,
 };
 use crate::{exposures, sheet, studies};
 
@@ -44,6 +45,7 @@ pub const BASE: &str = "/api/v1";
 
 const JSON: &str = "application/json";
 const CSV: &str = "text/csv";
+const BYTES: &str = "application/octet-stream";
 const ZIP: &str = "application/zip";
 
 /// A route: its handler behind its guard, and its words in the OpenAPI document.
@@ -169,6 +171,16 @@ impl Route {
         self
     }
 
+    /// Says that it takes a firmware package of at most so many bytes.
+    fn takes_package(mut self, bytes_max: usize) -> Self {
+        let body = RequestBodyBuilder::new()
+            .required(Some(Required::True))
+            .content(BYTES, ContentBuilder::new().schema(Some(text())).build());
+        self.operation = self.operation.request_body(Some(body.build()));
+        self.body_bytes_max = bytes_max;
+        self
+    }
+
     fn gives_zip(self) -> Self {
         self.answer("200", "Done.", ZIP, text())
     }
@@ -235,6 +247,7 @@ fn table() -> Vec<Route> {
     let mut routes = session_routes();
     routes.extend(reading_routes());
     routes.extend(place_routes());
+    routes.extend(firmware_routes());
     routes.extend(batch_routes());
     routes.extend(germplasm_routes());
     routes.extend(study_routes());
@@ -366,6 +379,50 @@ fn place_routes() -> Vec<Route> {
         )
         .takes::<types::NodeAsk>()
         .gives_with::<types::NodeStanding>("202", "It is being told."),
+    ]
+}
+
+fn firmware_routes() -> Vec<Route> {
+    const READ: Guard = Guard::Right(Right::Read);
+    const NODES: Guard = Guard::Right(Right::ManageNodes);
+    vec![
+        Route::get(
+            "/firmware",
+            READ,
+            firmware::list,
+            ("firmware", "Every release, and how far nodes have come with what they were offered"),
+        )
+        .gives::<types::Firmware>(),
+        Route::post(
+            "/firmware/releases",
+            NODES,
+            firmware::add,
+            ("add_release", "Keep a firmware package"),
+        )
+        .takes_package(FIRMWARE_BYTES_MAX)
+        .gives_with::<types::FirmwareRelease>("201", "Kept; the same one again changes nothing."),
+        Route::delete(
+            "/firmware/releases/{target}/{release}",
+            NODES,
+            firmware::remove,
+            ("remove_release", "Remove a release that no node was offered last"),
+        )
+        .gives_nothing(),
+        Route::post(
+            "/nodes/{site}/{node}/firmware",
+            NODES,
+            firmware::offer,
+            ("offer_release", "Offer a release to a node"),
+        )
+        .takes::<types::FirmwareOffer>()
+        .gives_with::<types::FirmwareRollout>("202", "It is being offered."),
+        Route::delete(
+            "/nodes/{site}/{node}/firmware",
+            NODES,
+            firmware::cancel,
+            ("cancel_release", "Take an offer back"),
+        )
+        .gives::<types::FirmwareRollout>(),
     ]
 }
 

@@ -134,6 +134,8 @@ pub struct NodePresence {
     pub next_due: Option<Timestamp>,
     /// The number of its firmware's release.
     pub release: Option<u32>,
+    /// What its images are made for, where it takes updates.
+    pub target: Option<measure::Slug>,
     /// The revision of the settings that it works by.
     pub settings: Option<u32>,
 }

@@ -7,6 +7,7 @@
 mod batches;
 mod exposures;
 mod night;
+mod firmware;
 mod nodes;
 mod setup;
 
@@ -27,8 +28,11 @@ pub use night::{
     AnswerCard, AnswerToken, ConfirmLimit, NewNote, Night, Note, Notes, SentMessage, Shelve,
     Shelving,
 };
+pub use firmware::{
+    Firmware, FirmwareOffer, FirmwareRelease, FirmwareRollout, FirmwareState,
+};
 pub use nodes::{
-    NodeAsk, NodeCalibration, NodeChannel, NodeChannelSettings, NodeCommand, NodeCommandStanding,
+    LocalEpisode, NodeAsk, NodeCalibration, NodeChannel, NodeChannelSettings, NodeCommand, NodeCommandStanding,
     NodeLimit, NodeOutcome, NodeOutputs, NodeSettings, NodeSettingsChange, NodeSettingsState,
     NodeStanding,
 };
@@ -572,6 +576,8 @@ pub struct AlarmDetail {
     pub messages: Vec<SentMessage>,
     /// Notes about it, oldest first.
     pub notes: Vec<Note>,
+    /// What the node judged itself on this channel meanwhile, newest first.
+    pub local: Vec<LocalEpisode>,
 }
 
 /// One line of an alarm's timeline.

@@ -125,6 +125,7 @@ pub fn text() -> String {
         Notes,
         Night,
         ConfirmLimit,
+        LocalEpisode,
         NodeSettings,
         NodeChannelSettings,
         NodeCalibration,
@@ -138,6 +139,11 @@ pub fn text() -> String {
         NodeAsk,
         NodeOutcome,
         NodeCommandStanding,
+        Firmware,
+        FirmwareRelease,
+        FirmwareState,
+        FirmwareRollout,
+        FirmwareOffer,
     );
     out
 }

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use measure::Slug;
+use measure::{NodeKey, Slug};
 
 use crate::listen::Listen;
 
@@ -127,8 +127,69 @@ pub(crate) struct ApplyArgs {
 pub(crate) enum NodeCommand {
     /// Adds a node and prints its credentials line `SITE/NODE SECRET`; a known node gets a new secret.
     Add(NodeAddArgs),
+    /// Shows what a node is set to, or sets it; a running gateway sends it on.
+    Settings(NodeSettingsArgs),
+    /// Gives a node a new secret and writes the page of flash that tells it who it is.
+    Provision(NodeProvisionArgs),
     /// Plays nodes over MQTT where no hardware is at hand, until Ctrl-C.
     Simulate(SimulateArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NodeSettingsArgs {
+    /// Folder of the data; the gateway may be running.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// The node.
+    #[arg(value_name = "SITE/NODE", value_parser = node_key)]
+    pub(crate) node: NodeKey,
+    /// Shows the settings (the default).
+    #[arg(long, conflicts_with = "file")]
+    pub(crate) show: bool,
+    /// The new settings, in place of all from before.
+    #[arg(long, value_name = "FILE.toml", requires = "why")]
+    pub(crate) file: Option<PathBuf>,
+    /// Why they change; kept in the record of changes.
+    #[arg(long, value_name = "TEXT", requires = "file")]
+    pub(crate) why: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NodeProvisionArgs {
+    /// Folder of the data; the gateway may be running.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// The node, which was added before. Its secret from before opens nothing any more.
+    #[arg(value_name = "SITE/NODE", value_parser = node_key)]
+    pub(crate) node: NodeKey,
+    /// Where it connects, in this order: `host:port`, at most four.
+    #[arg(long, value_name = "HOST:PORT,…", value_delimiter = ',', required = true)]
+    pub(crate) gateways: Vec<String>,
+    /// How often it samples until it is set.
+    #[arg(long, value_name = "SPAN", default_value = "60s", value_parser = interval)]
+    pub(crate) interval: Duration,
+    /// Connects over TLS and trusts the authority of --ca.
+    #[arg(long, requires = "ca")]
+    pub(crate) tls: bool,
+    /// The authority's certificate, as PEM: what the gateway's page for phones hands out.
+    #[arg(long, value_name = "FILE.pem")]
+    pub(crate) ca: Option<PathBuf>,
+    /// The name of the Wi-Fi.
+    #[arg(long, value_name = "NAME", requires = "wifi_password_file")]
+    pub(crate) wifi_ssid: Option<String>,
+    /// A file whose first line is the Wi-Fi's password.
+    #[arg(long, value_name = "FILE", requires = "wifi_ssid")]
+    pub(crate) wifi_password_file: Option<PathBuf>,
+    /// The file to write; readable by its owner only, because the secret is in it.
+    #[arg(long, value_name = "FILE.bin")]
+    pub(crate) out: PathBuf,
+}
+
+fn node_key(text: &str) -> Result<NodeKey, String> {
+    let key = text.split_once('/').and_then(|(site, node)| {
+        Some(NodeKey { site: Slug::new(site).ok()?, node: Slug::new(node).ok()? })
+    });
+    key.ok_or_else(|| format!("`{text}` names no node; write SITE/NODE"))
 }
 
 #[derive(Debug, Args)]
@@ -337,7 +398,7 @@ pub(crate) struct FirmwareOfferArgs {
     pub(crate) data: PathBuf,
     /// The node.
     #[arg(long, value_name = "SITE/NODE", value_parser = crate::firmware::node)]
-    pub(crate) node: measure::NodeKey,
+    pub(crate) node: NodeKey,
     /// The release.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) release: u32,

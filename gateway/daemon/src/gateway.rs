@@ -25,6 +25,7 @@ use crate::{
     config::{Broker as BrokerConfig, Messages},
     credentials::Secret,
     failure::{Failure, OrFail},
+    firmware,
     judge::{self, Judge},
     lan::{self, Https, Lan},
     listen::{Doors, Listen},
@@ -167,6 +168,13 @@ pub(crate) async fn start(
     };
     let commander = Commander::new(outlets.downlink.clone(), random_id()?);
     tasks.spawn(commander.clone().run(Arc::clone(&outlets), stop.clone()));
+    let firmware = firmware::Server::new(
+        Arc::clone(&registry),
+        outlets.downlink.clone(),
+        commander.clone(),
+        clock.clone(),
+    );
+    tasks.spawn(firmware.run(Arc::clone(&outlets), stop.clone()));
     let bench = Arc::new(Bench {
         store: Arc::clone(&store),
         registry: Arc::clone(&registry),
@@ -359,6 +367,7 @@ fn node_presence(state: &ingest::NodeState) -> NodePresence {
         waiting: Some(state.birth.ring_used),
         next_due: state.born.zip(state.birth.next_due_ms).map(|(at, ms)| at.plus_ms(ms.into())),
         release: Some(state.birth.release),
+        target: state.birth.target.clone(),
         settings: Some(state.birth.settings),
     }
 }

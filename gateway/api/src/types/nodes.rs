@@ -186,6 +186,25 @@ pub struct NodeLimit {
     pub outputs: u8,
 }
 
+/// An episode that a node judged itself, link or no link.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS, ToSchema)]
+pub struct LocalEpisode {
+    /// The number of the limit on the wire.
+    pub rule: u32,
+    /// When it began; absent where that is not known any more.
+    #[ts(type = "number | null")]
+    pub raised_ms: Option<i64>,
+    /// When it ended; absent while it lasts.
+    #[ts(type = "number | null")]
+    pub ended_ms: Option<i64>,
+    /// It ended because the limit was taken away or the node restarted: nothing is known of the value.
+    pub cancelled: bool,
+    /// The node had no clock: times are estimates.
+    pub uncertain: bool,
+    /// The outputs that it drove, one bit each: 1 siren, 2 relay 1, 4 relay 2 and so on.
+    pub outputs: u8,
+}
+
 /// What a node can be told to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 #[serde(rename_all = "snake_case")]
