@@ -123,6 +123,9 @@ pub trait Board {
     /// any time; what came meanwhile ends the next wait at once.
     async fn recorded(&self);
 
+    /// The node is connected and subscribed. It is not locked.
+    async fn up(&self) {}
+
     /// Does what is asked. The node is not locked. For [`Action::Reconnect`] it takes the settings anew,
     /// and the link does the rest; for [`Action::Reboot`] it does nothing: [`run`] ends.
     async fn act(&self, action: Action<'_>);

@@ -82,6 +82,7 @@ impl<B: Board, M: RawMutex, F: MultiwriteNorFlash, const PAGES: usize> Session<'
         let mut mqtt = within(ANSWER_MS_MAX, "handshake", session.connect(stream)).await??;
         within(ANSWER_MS_MAX, "subscription", subscribe(&mut mqtt, &topics)).await??;
         self.node.lock().await.connected();
+        self.board.up().await;
         self.board.tell(Event::Up { gateway: self.gateway });
         let leave = self.carry(&mut mqtt, &heard, &mut memory.message, answered).await?;
         self.board.tell(Event::Leaving);

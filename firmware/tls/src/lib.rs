@@ -34,6 +34,7 @@ use embedded_tls::{
     Aes128GcmSha256, Certificate, CryptoProvider, TlsClock, TlsConfig, TlsConnection, TlsContext,
     TlsVerifier, pki::CertVerifier,
 };
+use heapless::Vec;
 use measure::Timestamp;
 
 use crate::pipe::{End, Pipe};
@@ -77,7 +78,7 @@ impl<S: Read + Write> Read for Connection<'_, S> {
                 Some(read) => return read,
                 None => {}
             }
-            self.pipe.drain(&mut self.socket).await?;
+            // What is still to be sent is not waited for: the peer may do the same.
             if !self.pipe.fill(&mut self.socket).await? {
                 return Ok(0);
             }
@@ -211,4 +212,32 @@ pub async fn open<'m, S: Read + Write>(
     pipe.drain(&mut socket).await?;
     socket.flush().await.map_err(|error| TlsError::Io(error.kind()))?;
     Ok(Connection { socket, pipe, tls })
+}
+
+/// Returns the bytes of `text` in base64 with padding (RFC 4648, section 4), or `None` where it is none or
+/// longer than a certificate may be.
+pub fn from_base64(text: &str) -> Option<Vec<u8, CERTIFICATE_BYTES_MAX>> {
+    let digits = text.trim_end_matches('=');
+    if !text.len().is_multiple_of(4) || text.len() - digits.len() > 2 {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    let (mut bits, mut count) = (0_u32, 0);
+    for digit in digits.bytes() {
+        let value = match digit {
+            b'A'..=b'Z' => digit - b'A',
+            b'a'..=b'z' => digit - b'a' + 26,
+            b'0'..=b'9' => digit - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return None,
+        };
+        bits = bits << 6 | u32::from(value);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push((bits >> count) as u8).ok()?;
+        }
+    }
+    Some(bytes)
 }
