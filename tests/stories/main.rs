@@ -14,6 +14,7 @@ mod operation;
 mod page;
 mod recorded;
 mod study;
+mod update;
 
 use std::{process::ExitCode, time::Instant};
 
@@ -22,7 +23,7 @@ use anyhow::Result;
 /// A story and its name, which is a claim.
 type Story = (&'static str, fn() -> Result<()>);
 
-const STORIES: [Story; 12] = [
+const STORIES: [Story; 13] = [
     ("commands_name_what_is_wrong_and_exit_by_its_kind", commands::tell),
     ("a_recording_is_history_and_stored_once", recorded::tell),
     ("a_study_holds_what_its_raw_readings_say", study::tell),
@@ -34,6 +35,7 @@ const STORIES: [Story; 12] = [
     ("a_full_disk_is_told_answered_and_loses_nothing", full_disk::tell),
     ("a_foreign_gateway_decodes_every_frame_of_the_image", foreign::gateway),
     ("a_foreign_node_is_accepted_by_the_contract_alone", foreign::node),
+    ("a_node_is_updated_though_chunks_and_the_gateway_are_lost", update::update),
     ("the_demonstration_raises_and_clears_one_alarm", demonstration::tell),
 ];
 
