@@ -28,7 +28,7 @@ pub const QOS: u8 = 1;
 
 /// A node, with the flash that it owns and a ring of at most `PAGES` pages.
 ///
-/// It takes 6,144 bytes on a 32-bit chip for `PAGES` = 32, and 9 bytes for each page more.
+/// It takes 10,800 bytes on a 32-bit chip.
 pub struct Node<F: MultiwriteNorFlash, const PAGES: usize> {
     pub(crate) outbox: Outbox<F, PAGES>,
     pub(crate) key: measure::NodeKey,
