@@ -25,6 +25,9 @@ pub(crate) struct Config {
     pub(crate) gateways: Vec<GatewayAddress, GATEWAYS_MAX>,
     /// How often it samples, in milliseconds.
     pub(crate) interval_ms: u32,
+    /// The gateway's authority (DER), where the link is over TLS.
+    #[cfg(feature = "tls")]
+    authority: Option<Vec<u8, { tls::CERTIFICATE_BYTES_MAX }>>,
     /// Where the TMP105 hangs.
     pub(crate) tmp105: Slug,
     /// Where the simulated chips hang; `None` for no such chips.
@@ -49,6 +52,7 @@ pub(crate) enum Error {
     /// The value of this key is no position.
     BadValue(&'static str),
     /// This image has no TLS.
+    #[cfg(not(feature = "tls"))]
     Tls,
 }
 
@@ -57,6 +61,7 @@ impl fmt::Display for Error {
         match self {
             Self::Page(error) => write!(f, "{error}"),
             Self::BadValue(key) => write!(f, "`{key}` of the provisioning has a bad value"),
+            #[cfg(not(feature = "tls"))]
             Self::Tls => f.write_str("`tls` of the provisioning is on, and this image has none"),
         }
     }
@@ -67,9 +72,15 @@ pub(crate) fn load() -> Result<Config, Error> {
     // SAFETY: no part of the image takes this region, so nothing writes there while it runs.
     let page = unsafe { Region::mapped(flash::PROVISION) };
     let provision = Provision::parse(page).map_err(Error::Page)?;
+    #[cfg(not(feature = "tls"))]
     if provision.tls {
         return Err(Error::Tls);
     }
+    #[cfg(feature = "tls")]
+    let authority = match provision.ca.filter(|_| provision.tls) {
+        None => None,
+        Some(ca) => Some(tls::from_base64(ca).ok_or(Error::BadValue("ca"))?),
+    };
     let slug = |key, name, default| {
         Slug::new(provision.board(key).unwrap_or(default)).map_err(|_| Error::BadValue(name))
     };
@@ -79,6 +90,8 @@ pub(crate) fn load() -> Result<Config, Error> {
         _ => Some(slug("simulated", "board.simulated", "bench")?),
     };
     Ok(Config {
+        #[cfg(feature = "tls")]
+        authority,
         tmp105,
         simulated,
         secret: Secret(provision.secret),
@@ -86,4 +99,12 @@ pub(crate) fn load() -> Result<Config, Error> {
         gateways: provision.gateways,
         key: provision.key,
     })
+}
+
+#[cfg(feature = "tls")]
+impl Config {
+    /// Returns the gateway's authority, or `None` where the link is without TLS.
+    pub(crate) fn authority(&self) -> Option<&[u8]> {
+        self.authority.as_deref()
+    }
 }

@@ -113,6 +113,38 @@ pub(crate) fn random<const N: usize>() -> [u8; N] {
     bytes
 }
 
+/// The host's random numbers, as TLS takes them.
+#[cfg(feature = "tls")]
+pub(crate) struct Random;
+
+#[cfg(feature = "tls")]
+impl rand_core::CryptoRng for Random {}
+
+#[cfg(feature = "tls")]
+impl rand_core::RngCore for Random {
+    fn next_u32(&mut self) -> u32 {
+        u32::from_le_bytes(random())
+    }
+
+    fn next_u64(&mut self) -> u64 {
+        u64::from_le_bytes(random())
+    }
+
+    fn fill_bytes(&mut self, bytes: &mut [u8]) {
+        for part in bytes.chunks_mut(8) {
+            let drawn: [u8; 8] = random();
+            for (to, from) in part.iter_mut().zip(drawn) {
+                *to = from;
+            }
+        }
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), rand_core::Error> {
+        self.fill_bytes(bytes);
+        Ok(())
+    }
+}
+
 /// Ends QEMU with exit code 1.
 pub(crate) fn fail() -> ! {
     debug::exit(debug::EXIT_FAILURE);

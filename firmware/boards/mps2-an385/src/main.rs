@@ -66,15 +66,12 @@ const RING_PAGES: usize = (NODE_BYTES / flash::PAGE_BYTES - IDENTITY_PAGES) as u
 /// The least time between two frames of the backlog, in milliseconds: a live reading waits no
 /// longer than this.
 const BACKLOG_PAUSE_MS: u32 = 20;
-/// How often the node is asked for what has a time to it, in milliseconds: settings to be proven.
-const CHECK_MS: u64 = 1_000;
 /// The fault of the feature `break-sampling`: so many rounds, and then no more.
 #[cfg(feature = "break-sampling")]
 const BROKEN_ROUNDS: u32 = 5;
 
 /// The node, which both the sampling tasks and the link use.
 type Shared = Mutex<ThreadModeRawMutex, Node<Region, RING_PAGES>>;
-type NodeError = node::Error<flash::Misuse>;
 
 /// Tells the link that there are readings to send.
 static RECORDED: Signal<ThreadModeRawMutex, ()> = Signal::new();
@@ -102,7 +99,6 @@ fn main() -> ! {
         }
         spawner.spawn(network_task(runner).expect(enough));
         spawner.spawn(link_task(stack, config, node, images).expect(enough));
-        spawner.spawn(check(node).expect(enough));
         spawner.spawn(images::run(images, node).expect(enough));
         spawner.spawn(watchdog::feed().expect(enough));
         spawner.spawn(stack::watch().expect(enough));
@@ -260,24 +256,6 @@ async fn configured(node: &Shared) {
     watchdog::note(|vitals| vitals.set_interval(now(), interval_ms));
     INTERVAL_MS.sender().send(interval_ms);
     log!("settings: interval_ms={interval_ms}");
-}
-
-/// Asks the node for what has a time to it, link or no link.
-#[embassy_executor::task]
-async fn check(node: &'static Shared) -> ! {
-    loop {
-        let checked = node.lock().await.check(now()).await.map(|action| action.is_some());
-        match checked {
-            // Settings were given up: whatever it is, they are taken anew and proven anew.
-            Ok(true) => {
-                configured(node).await;
-                link::reconnect();
-            }
-            Ok(false) => {}
-            Err(error) => log!("settings: {error}"),
-        }
-        Timer::after_millis(CHECK_MS).await;
-    }
 }
 
 /// Sets up the card and the network on it, with an address by DHCP.
