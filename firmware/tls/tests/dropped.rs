@@ -134,10 +134,14 @@ async fn futures_dropped_at_every_byte_lose_and_double_nothing() {
     let (here, there) = duplex(64);
     let (authority, peer) = peer(there);
     let is_slow = std::rc::Rc::new(std::cell::Cell::new(false));
-    let socket =
-        Slow { socket: FromTokio::new(here), rested: [false; 3], is_slow: std::rc::Rc::clone(&is_slow) };
+    let socket = Slow {
+        socket: FromTokio::new(here),
+        rested: [false; 3],
+        is_slow: std::rc::Rc::clone(&is_slow),
+    };
     let mut memory = tls::Memory::new();
-    let mut tls = tls::open(socket, &mut memory, &authority, tls::SERVER_NAME, OsRng).await.unwrap();
+    let mut tls =
+        tls::open(socket, &mut memory, &authority, tls::SERVER_NAME, OsRng).await.unwrap();
     is_slow.set(true);
     let (bytes, mut sent, mut is_flushed) = (said(11), 0, false);
     let mut heard = Vec::new();
@@ -166,7 +170,11 @@ async fn futures_dropped_at_every_byte_lose_and_double_nothing() {
         }
     };
     let ended = tokio::time::timeout(DEADLINE, work).await;
-    assert!(ended.is_ok(), "{} heard, {sent} sent, {drops} dropped, flushed: {is_flushed}", heard.len());
+    assert!(
+        ended.is_ok(),
+        "{} heard, {sent} sent, {drops} dropped, flushed: {is_flushed}",
+        heard.len()
+    );
     assert!(heard == said(7), "what came is not what was said");
     let there = tokio::time::timeout(DEADLINE, peer).await.unwrap().unwrap();
     assert!(there == said(11), "what went is not what was said");
