@@ -740,7 +740,11 @@ messages: Array<SentMessage>,
 /**
  * Notes about it, oldest first.
  */
-notes: Array<Note>, };
+notes: Array<Note>,
+/**
+ * What the node judged itself on this channel meanwhile, newest first.
+ */
+local: Array<LocalEpisode>, };
 
 /**
  * One line of an alarm's timeline.
@@ -2477,6 +2481,35 @@ limit: number,
 reason: string, };
 
 /**
+ * An episode that a node judged itself, link or no link.
+ */
+export type LocalEpisode = {
+/**
+ * The number of the limit on the wire.
+ */
+rule: number,
+/**
+ * When it began; absent where that is not known any more.
+ */
+raised_ms: number | null,
+/**
+ * When it ended; absent while it lasts.
+ */
+ended_ms: number | null,
+/**
+ * It ended because the limit was taken away or the node restarted: nothing is known of the value.
+ */
+cancelled: boolean,
+/**
+ * The node had no clock: times are estimates.
+ */
+uncertain: boolean,
+/**
+ * The outputs that it drove, one bit each: 1 siren, 2 relay 1, 4 relay 2 and so on.
+ */
+outputs: number, };
+
+/**
  * What a person sets on a node: one document, which replaces the one from before. The gateway adds the
  * limits that hold and sends both.
  */
@@ -2781,3 +2814,120 @@ outcome: NodeOutcome,
  * The node's word, where it refused.
  */
 detail: string | null, };
+
+/**
+ * `GET /firmware`: every release, and what every node was offered last.
+ */
+export type Firmware = {
+/**
+ * The gateway's clock.
+ */
+now_ms: number,
+/**
+ * By target, newest first.
+ */
+releases: Array<FirmwareRelease>,
+/**
+ * By site and node; only nodes that were offered something.
+ */
+rollouts: Array<FirmwareRollout>, };
+
+/**
+ * A release of a firmware, signed. `POST /firmware/releases` takes the bytes of a package (`.mpf`).
+ */
+export type FirmwareRelease = {
+/**
+ * What it is made for, such as `mps2-an385`.
+ */
+target: string,
+/**
+ * Counts up; a greater one is newer.
+ */
+release: number,
+/**
+ * The version for people.
+ */
+version: string,
+/**
+ * The length of the image, in bytes.
+ */
+length: number,
+/**
+ * SHA-256 of the image, in hexadecimal.
+ */
+sha256: string,
+/**
+ * Short name of the key that signed it. Which keys count, each node decides by those built into it.
+ */
+key: string,
+/**
+ * When it was added.
+ */
+added_ms: number,
+/**
+ * By whom.
+ */
+by: string, };
+
+/**
+ * How far a node has come with what it was offered last.
+ */
+export type FirmwareState = "offered" | "wanting" | "staged" | "trial" | "confirmed" | "rolled_back" | "refused" | "cancelled";
+
+/**
+ * What a node was offered last.
+ */
+export type FirmwareRollout = {
+/**
+ * The site's id.
+ */
+site: string,
+/**
+ * The node's id.
+ */
+node: string,
+/**
+ * What the release is made for.
+ */
+target: string,
+/**
+ * The release.
+ */
+release: number,
+/**
+ * How far it has come.
+ */
+state: FirmwareState,
+/**
+ * How many bytes of the image the node has.
+ */
+had: number,
+/**
+ * How many the image has.
+ */
+length: number,
+/**
+ * Where it was refused: why, in the node's own short word.
+ */
+detail: string,
+/**
+ * When it was offered.
+ */
+offered_ms: number,
+/**
+ * By whom.
+ */
+by: string,
+/**
+ * When its state changed last.
+ */
+changed_ms: number, };
+
+/**
+ * `POST /nodes/{site}/{node}/firmware`: offers a release to a node. `DELETE` takes the offer back.
+ */
+export type FirmwareOffer = {
+/**
+ * The release, of the node's own target.
+ */
+release: number, };

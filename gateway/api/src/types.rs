@@ -6,8 +6,8 @@
 
 mod batches;
 mod exposures;
-mod night;
 mod firmware;
+mod night;
 mod nodes;
 mod setup;
 
@@ -24,17 +24,15 @@ pub use exposures::{
     BatchExposure, BatchSeries, Exposure, Integral, OffsetStage, Sheet, SheetQuantity, SheetZone,
     StudyCommands, StudyFile, StudyPreview, StudyRequest, StudyRow,
 };
+pub use firmware::{Firmware, FirmwareOffer, FirmwareRelease, FirmwareRollout, FirmwareState};
 pub use night::{
     AnswerCard, AnswerToken, ConfirmLimit, NewNote, Night, Note, Notes, SentMessage, Shelve,
     Shelving,
 };
-pub use firmware::{
-    Firmware, FirmwareOffer, FirmwareRelease, FirmwareRollout, FirmwareState,
-};
 pub use nodes::{
-    LocalEpisode, NodeAsk, NodeCalibration, NodeChannel, NodeChannelSettings, NodeCommand, NodeCommandStanding,
-    NodeLimit, NodeOutcome, NodeOutputs, NodeSettings, NodeSettingsChange, NodeSettingsState,
-    NodeStanding,
+    LocalEpisode, NodeAsk, NodeCalibration, NodeChannel, NodeChannelSettings, NodeCommand,
+    NodeCommandStanding, NodeLimit, NodeOutcome, NodeOutputs, NodeSettings, NodeSettingsChange,
+    NodeSettingsState, NodeStanding,
 };
 pub use setup::{
     Contact, Crop, CropMethod, CropStage, Endpoint, GrowingIds, Language, NewNode, NewSite,

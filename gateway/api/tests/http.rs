@@ -44,6 +44,38 @@ fn walk(world: &World, token: Option<&str>, check: impl Fn(u16, Option<&str>, bo
 }
 
 #[test]
+fn a_node_is_set_and_told_by_who_may_and_every_change_says_who_and_why() {
+    let world = World::start();
+    let (technician, viewer) = (world.token(Role::Technician), world.token(Role::Viewer));
+    let node = world.get(&viewer, "/api/v1/nodes").json()[0].clone();
+    let base = format!(
+        "/api/v1/nodes/{}/{}",
+        node["site"].as_str().unwrap(),
+        node["node"].as_str().unwrap()
+    );
+    let (settings, commands) = (format!("{base}/settings"), format!("{base}/commands"));
+    let asked =
+        |interval: u32, why: &str| json!({ "settings": { "interval_ms": interval }, "why": why });
+    assert_eq!(world.get(&viewer, &settings).json()["state"], "none");
+    assert_eq!(world.post(&viewer, &settings, &asked(60_000, "trial")).status, 403);
+    assert_eq!(world.post(&viewer, &commands, &json!({ "command": "identify" })).status, 403);
+    let refused = |asked| world.post(&technician, &settings, &asked).json()["field"].clone();
+    assert_eq!(refused(asked(60_000, " ")), "why");
+    assert_eq!(refused(asked(999, "trial")), "settings.interval_ms");
+    assert_eq!(world.post(&technician, &settings, &asked(60_000, "trial")).status, 200);
+    let told = world.post(&technician, &commands, &json!({ "command": "identify" }));
+    assert_eq!((told.status, &told.json()["commands"][0]["outcome"]), (202, &json!("waiting")));
+    let nobody =
+        world.post(&technician, "/api/v1/nodes/x/y/commands", &json!({ "command": "reboot" }));
+    assert_eq!(nobody.status, 404);
+    let changes = world.registry.changes(0).unwrap();
+    let of = |what: &str| changes.iter().find(|it| it.what == what).unwrap().clone();
+    assert_eq!(of("node.settings").why.as_deref(), Some("trial"));
+    assert!(of("node.settings").detail.contains("60000"));
+    assert_eq!(of("node.command").by.to_string(), "token:technician");
+}
+
+#[test]
 fn every_route_lets_in_exactly_the_roles_that_have_its_right() {
     let world = World::start();
     assert!(routes().len() >= 20);

@@ -24,6 +24,7 @@ mod notice;
 mod picture;
 mod plan;
 mod ports;
+mod provision;
 mod replay;
 mod reserve;
 mod serve;
@@ -67,6 +68,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Check(arguments) => commands::check(&arguments),
         Command::Apply(arguments) => commands::apply(&arguments),
         Command::Node(NodeCommand::Add(arguments)) => commands::add_node(&arguments),
+        Command::Node(NodeCommand::Settings(arguments)) => provision::settings(&arguments),
+        Command::Node(NodeCommand::Provision(arguments)) => provision::provision(&arguments),
         Command::Node(NodeCommand::Simulate(arguments)) => simulate::run(&arguments),
         Command::Token(TokenCommand::New(arguments)) => commands::new_token(&arguments),
         Command::User(UserCommand::Add(arguments)) => commands::add_user(&arguments),

@@ -210,6 +210,14 @@ impl Bench {
     }
 }
 
+/// Checks settings where no gateway runs: all but how many limits find room.
+///
+/// # Errors
+/// The first fault.
+pub(crate) fn check_alone(set: &NodeSettings, birth: &Birth) -> Result<(), SettingsFault> {
+    merge::merge(set, birth, &[], Timestamp::MIN).map(drop)
+}
+
 impl NodeDesk for Bench {
     fn check(&self, node: &NodeKey, settings: &NodeSettings) -> Result<(), SettingsFault> {
         let Some(birth) = self.birth(node) else {

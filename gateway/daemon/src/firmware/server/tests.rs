@@ -88,7 +88,10 @@ fn an_open_offer_is_said_again_at_the_next_birth_and_a_closed_one_is_not() {
     assert!(open.take_unasked().is_empty());
     let mut over = book(RolloutState::RolledBack);
     over.born(&node(), &birth("board", 4), Timestamp::MIN);
-    assert!(over.take_unasked().is_empty(), "an image that was rolled back is offered by a person only");
+    assert!(
+        over.take_unasked().is_empty(),
+        "an image that was rolled back is offered by a person only"
+    );
     assert_eq!(book(RolloutState::Offered).take_unasked().len(), 1);
 }
 
