@@ -13,6 +13,7 @@
 #   --temperature-mc N   what the TMP105 shows at first, in thousandths of a degree (21500)
 #   --tmp105 POSITION    where the TMP105 hangs (canopy)
 #   --simulated POSITION where the simulated SHT4x, SCD4x and BH1750 hang (bench); `none`: no such
+#   --modbus SOCKET      a Modbus soil probe listens there (modbus.py); it hangs at `bed`
 #   --image ELF          run this image and build nothing but, where it is missing, the boot loader
 #   --loader ELF         the boot loader (that of the board's own build)
 #   --gateway ADDR       one more gateway, for when the broker does not answer; up to three times
@@ -35,13 +36,13 @@ fail() { # CODE MESSAGE
 }
 
 mqtt='' credentials='' flash='' qmp='' node='' interval_ms=5000 temperature_mc=21500
-tmp105=canopy simulated=bench image='' loader='' offline_ok='' gateways=()
+tmp105=canopy simulated=bench modbus='' image='' loader='' offline_ok='' gateways=()
 while (($#)); do
   case $1 in
     --offline-ok) offline_ok=1; shift; continue ;;
     --help | -h) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
     --mqtt | --credentials | --flash | --qmp | --node | --interval-ms | --temperature-mc) ;;
-    --tmp105 | --simulated | --image | --loader | --gateway) ;;
+    --tmp105 | --simulated | --modbus | --image | --loader | --gateway) ;;
     *) fail 64 "unknown argument \`$1\`; --help lists them" ;;
   esac
   (($# >= 2)) || fail 64 "$1 needs a value"
@@ -143,6 +144,7 @@ interval_ms=$interval_ms
 tls=off
 board.tmp105=$tmp105
 board.simulated=$simulated
+board.modbus=$([[ -n $modbus ]] && printf bed || printf none)
 END
 
 umask 077
@@ -176,5 +178,6 @@ arguments=(
   -chardev "pipe,id=first,path=$(comma "$scratch")/qmp" -mon chardev=first,mode=control
   -kernel "$loader"
 )
+[[ -z $modbus ]] || arguments+=(-chardev "socket,id=rs485,path=$(comma "$modbus")" -serial chardev:rs485)
 [[ -z $qmp ]] || arguments+=(-qmp "unix:$(comma "$qmp"),server=on,wait=off")
 exec "$qemu" "${arguments[@]}" </dev/null

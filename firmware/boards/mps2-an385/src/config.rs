@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | `board.tmp105` | position of the machine's TMP105 | `canopy` |
 //! | `board.simulated` | position of the made-up chips, `none` for no such chips | `bench` |
+//! | `board.modbus` | position of the soil probe on the serial line, `none` for no such | `none` |
 
 use core::fmt;
 
@@ -32,6 +33,8 @@ pub(crate) struct Config {
     pub(crate) tmp105: Slug,
     /// Where the simulated chips hang; `None` for no such chips.
     pub(crate) simulated: Option<Slug>,
+    /// Where the soil probe on the serial line sits; `None` for no such.
+    pub(crate) modbus: Option<Slug>,
 }
 
 /// A password, which does not print. It stays in its page of the flash.
@@ -89,11 +92,16 @@ pub(crate) fn load() -> Result<Config, Error> {
         Some("none") => None,
         _ => Some(slug("simulated", "board.simulated", "bench")?),
     };
+    let modbus = match provision.board("modbus") {
+        None | Some("none") => None,
+        Some(_) => Some(slug("modbus", "board.modbus", "bench")?),
+    };
     Ok(Config {
         #[cfg(feature = "tls")]
         authority,
         tmp105,
         simulated,
+        modbus,
         secret: Secret(provision.secret),
         interval_ms: provision.interval_ms,
         gateways: provision.gateways,

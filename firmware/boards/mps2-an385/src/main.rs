@@ -34,6 +34,7 @@ mod outputs;
 mod probes;
 mod stack;
 mod time;
+mod uart;
 mod watchdog;
 
 use core::fmt;
@@ -85,7 +86,11 @@ fn main() -> ! {
     unsafe { cortex_m::peripheral::NVIC::unmask(Irq(time::IRQ)) };
     let config = configure();
     let images = images::open();
-    let machine = probes::machine();
+    let machine = probes::machine(config.modbus.is_some());
+    if config.modbus.is_some() {
+        // SAFETY: no critical section is open, and the handler of the interrupt is in place.
+        unsafe { cortex_m::peripheral::NVIC::unmask(Irq(uart::IRQ)) };
+    }
     let simulated = if config.simulated.is_some() { probes::simulated() } else { &mut [] };
     let first_simulated = probes::count(machine);
     let (node, interval_ms) = open(config, machine, simulated);
@@ -136,7 +141,11 @@ fn open(
 ) -> (&'static Shared, u32) {
     static NODE: StaticCell<Shared> = StaticCell::new();
     let mut channels = Vec::new();
-    probes::add_channels(&mut channels, machine, &config.tmp105);
+    let (tmp105, soil) = machine.split_at_checked(1).unwrap_or((machine, &[]));
+    probes::add_channels(&mut channels, tmp105, &config.tmp105);
+    if let Some(position) = &config.modbus {
+        probes::add_channels(&mut channels, soil, position);
+    }
     if let Some(position) = &config.simulated {
         probes::add_channels(&mut channels, simulated, position);
     }
@@ -207,7 +216,7 @@ async fn sample(
         for (channel, ..) in &mut readings {
             *channel += first_channel;
         }
-        take(node, at, &mut readings).await;
+        take(&mut *node.lock().await, at, &mut readings);
         watchdog::note(|vitals| vitals.sampled(now()));
         images::sampled(images).await;
         RECORDED.signal(());
@@ -222,12 +231,16 @@ async fn sample(
 }
 
 /// Takes a round, drives what follows from it, and says so.
-async fn take(node: &Shared, at: Uptime, readings: &mut RoundReadings) {
-    // The lines follow the flash under one lock, so the link cannot send a reading before its line.
-    let mut node = node.lock().await;
+///
+/// The lines follow the flash under the caller's lock, so the link cannot send a reading before its
+/// line.
+// The futures of this flash are ready at once, so nothing is waited for. Run to its end here, it takes
+// stack while it runs, and no room in the tasks.
+#[inline(never)]
+fn take(node: &mut Node<Region, RING_PAGES>, at: Uptime, readings: &mut RoundReadings) {
     readings.retain(|(channel, ..)| node.is_enabled(*channel));
-    match node.take(at, readings).await {
-        Ok(taken) => tell(&node, &taken),
+    match block_on(node.take(at, readings)) {
+        Ok(taken) => tell(node, &taken),
         Err(error) => log!("flash: {} readings not taken: {error}", readings.len()),
     }
     outputs::drive(node.outputs());
@@ -314,6 +327,7 @@ unsafe fn DefaultHandler(irq: i16) {
     match u16::try_from(irq) {
         Ok(lan9118::IRQ) => lan9118::on_interrupt(),
         Ok(time::IRQ) => time::on_interrupt(),
+        Ok(uart::IRQ) => uart::on_interrupt(),
         _ => panic!("no handler for interrupt {irq}"),
     }
 }

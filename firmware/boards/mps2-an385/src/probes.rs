@@ -2,24 +2,33 @@
 
 use heapless::Vec;
 use measure::Slug;
-use sensors::{Bh1750, Chip, Lm75, Medium, Probe, Scd4x, Sht4x};
+use sensors::{Bh1750, Chip, Lm75, Medium, Modbus, Probe, SOIL_SEN0601, Scd4x, Sht4x};
 use static_cell::StaticCell;
 use wire::{CHANNELS_MAX, Channel};
 
 use crate::i2c::sbcon::Sbcon;
 use crate::i2c::simulated::{self, Simulated};
+use crate::uart::Uart;
 
 /// The chips of one bus.
 pub(crate) type Probes = &'static mut [&'static mut dyn Probe];
 
-/// Returns the chips of the machine's bus. Call it once.
-pub(crate) fn machine() -> Probes {
+/// Returns the chip of the machine's bus, and the soil probe on its serial line where there is one.
+/// Call it once.
+pub(crate) fn machine(is_soil: bool) -> Probes {
     static TMP105: StaticCell<Lm75<Sbcon>> = StaticCell::new();
-    static PROBES: StaticCell<[&'static mut dyn Probe; 1]> = StaticCell::new();
+    static SOIL: StaticCell<Modbus<Uart>> = StaticCell::new();
+    static PROBES: StaticCell<Vec<&'static mut dyn Probe, 2>> = StaticCell::new();
     // SAFETY: called once, or the cells below would panic.
     let bus = unsafe { Sbcon::take() };
     let tmp105 = Lm75::new(bus, Lm75::<Sbcon>::ADDRESS, Chip::Tmp105, Medium::Air);
-    PROBES.init([TMP105.init(tmp105)])
+    let probes = PROBES.init(Vec::from_iter([TMP105.init(tmp105) as &'static mut dyn Probe]));
+    if is_soil {
+        // SAFETY: called once, as above.
+        let uart = unsafe { Uart::take(SOIL_SEN0601.baud) };
+        probes.extend([SOIL.init(Modbus::new(uart, &SOIL_SEN0601)) as &'static mut dyn Probe]);
+    }
+    probes
 }
 
 /// Returns the made-up chips. Call it once.
