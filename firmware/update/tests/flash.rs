@@ -273,3 +273,17 @@ fn bytes_are_asked_for_every_five_seconds_then_every_minute() {
         "after a chunk the next is asked for at once"
     );
 }
+
+#[test]
+fn a_record_that_was_damaged_is_none() {
+    let (slot, progress, new) = (Flash::new(4), Flash::new(1), image(0));
+    fetch(&slot, &progress, (2, &new), &mut 0).unwrap();
+    let sound = progress.bytes();
+    for at in 0..160 {
+        progress.restore(&sound);
+        progress.damage(at);
+        let updater = open(&slot, &progress, 1, Loader::Settled);
+        // Behind the sum nothing is said.
+        assert_eq!(updater.manifest().is_some(), at >= 144, "byte {at}");
+    }
+}

@@ -90,6 +90,14 @@ impl Flash {
         self.erases.get()
     }
 
+    pub(crate) fn restore(&self, bytes: &[u8]) {
+        self.bytes.borrow_mut().copy_from_slice(bytes);
+    }
+
+    pub(crate) fn damage(&self, at: usize) {
+        self.bytes.borrow_mut()[at] ^= 1;
+    }
+
     /// This byte takes nothing any more.
     pub(crate) fn stick(&self, at: usize) {
         self.stuck.set(Some(at));
