@@ -60,6 +60,8 @@ fn read(register: usize) -> u32 {
 
 /// Moves what has come into the ring. Call from the interrupt handler of [`IRQ`].
 pub(crate) fn on_interrupt() {
+    // First the interrupt, then the byte: one that comes in between asks again.
+    write(INTERRUPTS, INTERRUPT_INPUT);
     critical_section::with(|section| {
         let mut ring = RING.borrow_ref_mut(section);
         while read(STATE) & STATE_INPUT_FULL != 0 {
@@ -69,7 +71,6 @@ pub(crate) fn on_interrupt() {
             }
         }
     });
-    write(INTERRUPTS, INTERRUPT_INPUT);
 }
 
 impl ErrorType for Uart {
