@@ -93,7 +93,8 @@ describe('live samples', () => {
 
 describe('a node', () => {
   const node = (fields: Partial<Node>): Node => ({
-    site: 's', node: 'n', zone: 'a', online: true, firmware: null, birth_ms: 1, newest_ms: 0, interval_ms: 60_000, waiting: 0, ...fields,
+    site: 's', node: 'n', zone: 'a', online: true, firmware: null, birth_ms: 1, newest_ms: 0, interval_ms: 60_000, waiting: 0,
+    next_due_ms: null, release: null, settings: null, ...fields,
   });
 
   it('is quiet after three intervals without a reading, judged on the gateway clock', () => {
@@ -102,6 +103,11 @@ describe('a node', () => {
     expect(nodeHealth(node({ interval_ms: 5_000 }), 119_000)).toBe('online');
     expect(nodeHealth(node({ online: false }), 0)).toBe('offline');
     expect(nodeHealth(node({ online: null, newest_ms: null }), 0)).toBe('never');
+  });
+
+  it('that sleeps is quiet only after the time that it has named', () => {
+    expect(nodeHealth(node({ next_due_ms: 3_600_000 }), 3_780_000)).toBe('online');
+    expect(nodeHealth(node({ next_due_ms: 3_600_000 }), 3_780_001)).toBe('quiet');
   });
 
   it('that is a guest, without a birth, is judged by its readings', () => {

@@ -137,7 +137,10 @@ export function nodeHealth(node: Node, now_ms: number): NodeHealth {
   if (node.online === null && node.newest_ms === null) return 'never';
   if (node.online === false) return 'offline';
   const patience = Math.max(QUIET_MIN_MS, QUIET_INTERVALS * (node.interval_ms ?? 0));
-  return node.newest_ms !== null && now_ms - node.newest_ms > patience ? 'quiet' : 'online';
+  if (node.newest_ms === null) return 'online';
+  // A sleeping node has said when it will be heard next: until then its silence means nothing.
+  const expected_ms = Math.max(node.newest_ms, node.next_due_ms ?? 0);
+  return now_ms - expected_ms > patience ? 'quiet' : 'online';
 }
 
 const HEALTH_RANK: Record<NodeHealth, number> = { offline: 0, quiet: 1, never: 2, online: 3 };

@@ -14,7 +14,10 @@ use broker::{Broker, Gatekeeper, Rights};
 use embassy_time as _;
 use embedded_io_adapters::tokio_1::FromTokio;
 use host::flash::{Flash, PAGE_BYTES};
-use ingest::{Account, DeadLetter, DeadLetters, Directory, Outlets, PortError, Ports, Secret};
+use ingest::{
+    Account, DeadLetter, DeadLetters, Directory, LocalEpisodes, LocalEvent, Outlets, PortError,
+    Ports, Secret,
+};
 use measure::{NodeKey, Quality, Quantity, Scaled, Slug, Timestamp, Uptime};
 use minimq::{Buffers, ConfigBuilder, Publication, QoS, Session, TopicFilter, Will};
 use node::{Layout, Node, Origin, Start};
@@ -76,6 +79,12 @@ impl Directory for Desk {
     }
 }
 
+impl LocalEpisodes for Desk {
+    fn keep(&self, _: &[LocalEvent]) -> Result<(), PortError> {
+        Ok(())
+    }
+}
+
 impl DeadLetters for Desk {
     fn put(&self, letters: &[DeadLetter]) -> Result<(), PortError> {
         Err(format!("nothing here is garbled: {letters:?}").into())
@@ -111,6 +120,7 @@ impl Gateway {
             store: Arc::clone(&store) as Arc<dyn Store>,
             directory: Arc::new(Desk),
             dead_letters: Arc::new(Desk),
+            episodes: Arc::new(Desk),
             clock: Arc::new(move || now),
         };
         let own = Account { username: "gateway".to_owned(), password: Secret::new("any") };
