@@ -139,7 +139,7 @@ export function nodeHealth(node: Node, now_ms: number): NodeHealth {
   const patience = Math.max(QUIET_MIN_MS, QUIET_INTERVALS * (node.interval_ms ?? 0));
   if (node.newest_ms === null) return 'online';
   // A sleeping node has said when it will be heard next: until then its silence means nothing.
-  const expected_ms = Math.max(node.newest_ms, node.next_due_ms ?? 0);
+  const expected_ms = Math.max(node.newest_ms, node.next_due_ms ?? node.newest_ms);
   return now_ms - expected_ms > patience ? 'quiet' : 'online';
 }
 

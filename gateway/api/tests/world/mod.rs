@@ -481,7 +481,7 @@ struct Bench {
 impl api::NodeDesk for Bench {
     fn check(
         &self,
-        _: &measure::NodeKey,
+        _: &NodeKey,
         settings: &api::types::NodeSettings,
     ) -> Result<(), api::SettingsFault> {
         if settings.interval_ms >= 1_000 {
@@ -491,7 +491,7 @@ impl api::NodeDesk for Bench {
         Err(api::SettingsFault { field: "interval_ms".to_owned(), words })
     }
 
-    fn standing(&self, _: &measure::NodeKey) -> Result<api::types::NodeStanding, registry::Error> {
+    fn standing(&self, _: &NodeKey) -> Result<api::types::NodeStanding, registry::Error> {
         Ok(api::types::NodeStanding {
             settings: None,
             set_ms: None,
@@ -511,7 +511,7 @@ impl api::NodeDesk for Bench {
 
     fn command(
         &self,
-        _: &measure::NodeKey,
+        _: &NodeKey,
         command: api::types::NodeCommand,
         by: &str,
     ) -> Result<(), api::NodeBusy> {
