@@ -52,9 +52,9 @@ impl From<ConfigError> for Broken {
     }
 }
 
-impl<E: fmt::Debug> From<node::Error<E>> for Broken {
+impl<E> From<node::Error<E>> for Broken {
     fn from(error: node::Error<E>) -> Self {
-        Self::new(format_args!("node: {error:?}"))
+        Self::new(format_args!("node: {error}"))
     }
 }
 

@@ -39,18 +39,22 @@ impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
                 let ack = wire::decode_ack(payload)?;
                 self.acknowledged(now, &ack).await.map(|()| None)
             }
-            TopicKind::Command => match self.commanded(payload)? {
-                Asked::Nothing => Ok(None),
-                Asked::Action(action) => Ok(Some(action)),
-                Asked::Interval { id, ms } => {
-                    self.set_interval(ms).await?;
-                    self.answer(id, Outcome::Done, Detail::new());
-                    Ok(Some(Action::Configured))
+            TopicKind::Command => {
+                let asked = self.commanded(payload)?;
+                // By reference: a future would hold what is moved out of it a second time.
+                match &asked {
+                    Asked::Nothing => Ok(None),
+                    Asked::Action(action) => Ok(Some(action.clone())),
+                    Asked::Interval { id, ms } => {
+                        self.set_interval(*ms).await?;
+                        self.answer(*id, Outcome::Done, Detail::new());
+                        Ok(Some(Action::Configured))
+                    }
+                    Asked::Settings { id, revision, bytes } => {
+                        self.configure(now, *id, *revision, bytes).await
+                    }
                 }
-                Asked::Settings { id, revision, bytes } => {
-                    self.configure(now, id, revision, &bytes).await
-                }
-            },
+            }
             TopicKind::Ota => Ok(Some(Action::Chunk(wire::decode_chunk(payload)?))),
             TopicKind::Birth | TopicKind::Data | TopicKind::Death => {
                 Err(Error::Wire(wire::Error::Topic))

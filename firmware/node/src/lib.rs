@@ -95,7 +95,7 @@
 //! # Memory
 //!
 //! On a 32-bit chip a node takes 10,800 bytes, whatever its pages, a [`Schedule`] 1,704 and a [`Taken`] 720;
-//! tests hold the bounds. The futures besides: [`Node::receive`] 6,264 bytes, [`Node::take`] 3,856,
+//! tests hold the bounds. The futures besides: [`Node::receive`] 4,192 bytes, [`Node::take`] 3,856,
 //! [`Node::check`] 3,040, [`Node::next_publish`] 1,736; and 6 KiB of stack where settings are decoded. No
 //! heap. The board chooses its buffer: [`wire::BIRTH_BYTES_MAX`] bytes are enough for any message.
 #![no_std]
