@@ -23,6 +23,7 @@
 //! | [`ANSWER_MS_MAX`] | 5 s for CONNACK, SUBACK, a write | the connection is left |
 //! | [`KEEPALIVE_S`] | 10 s without a word from the node | it asks (PINGREQ); the broker sends the will after 15 s |
 //! | [`SILENCE_MS_MAX`] | 20 s without a byte from the broker | the connection is left: the peer is gone without a word |
+//! | [`STUCK_MS_MAX`] | 20 s without room for the next message | the connection is left: the broker acknowledges nothing |
 //! | [`GATEWAY_MS_MAX`] | 60 s without an answer to the birth | the next gateway is tried, where there is another |
 //! | [`HELD_MS`] | 10 s | an answered connection that broke before counts as a failed try |
 //! | [`LAST_WORDS_MS`] | 3 s for what is left to say before a farewell | the node leaves all the same |
@@ -70,6 +71,8 @@ pub const ANSWER_MS_MAX: u64 = 5_000;
 pub const KEEPALIVE_S: u16 = 10;
 /// How long the broker may say nothing at all, in milliseconds: longer than a keepalive and its answer.
 pub const SILENCE_MS_MAX: u64 = 20_000;
+/// How long the broker may leave the messages before the next one unacknowledged, in milliseconds.
+pub const STUCK_MS_MAX: u64 = 20_000;
 /// How long the gateway behind the broker may leave a birth unanswered, in milliseconds.
 pub const GATEWAY_MS_MAX: u64 = 60_000;
 /// A connection that was answered and lasted so long has held, in milliseconds.

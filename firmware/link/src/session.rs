@@ -22,7 +22,7 @@ use crate::broken::Broken;
 use crate::heard::Heard;
 use crate::{
     ANSWER_MS_MAX, Board, DIAL_MS_MAX, Dial, Event, GATEWAY_MS_MAX, Identity, KEEPALIVE_S,
-    LAST_WORDS_MS, Memory, SILENCE_MS_MAX,
+    LAST_WORDS_MS, Memory, SILENCE_MS_MAX, STUCK_MS_MAX,
 };
 
 /// `SITE/NODE`, the user name.
@@ -102,10 +102,14 @@ impl<B: Board, M: RawMutex, F: MultiwriteNorFlash, const PAGES: usize> Session<'
     ) -> Result<Leave, Broken> {
         let began = Instant::now();
         let mut leave: Option<(Instant, Leave)> = None;
+        let mut stuck_at = began + Duration::from_millis(STUCK_MS_MAX);
         let leaving = |why| Some((Instant::now() + Duration::from_millis(LAST_WORDS_MS), why));
         loop {
             self.board.went_round();
-            let has_room = self.publish_due(mqtt, buffer).await?;
+            let Said { has_room, any } = self.publish_due(mqtt, buffer).await?;
+            if has_room || any {
+                stuck_at = Instant::now() + Duration::from_millis(STUCK_MS_MAX);
+            }
             let now = self.board.now();
             let (action, wake, sleep) = {
                 let mut node = self.node.lock().await;
@@ -131,6 +135,9 @@ impl<B: Board, M: RawMutex, F: MultiwriteNorFlash, const PAGES: usize> Session<'
             if Instant::now() >= silent_at {
                 return Err(Broken::new(format_args!("the broker has fallen silent")));
             }
+            if Instant::now() >= stuck_at {
+                return Err(Broken::new(format_args!("the broker acknowledges nothing")));
+            }
             let unanswered_at = (answered.is_none() && !self.is_only)
                 .then(|| began + Duration::from_millis(GATEWAY_MS_MAX));
             if unanswered_at.is_some_and(|at| Instant::now() >= at) {
@@ -140,7 +147,8 @@ impl<B: Board, M: RawMutex, F: MultiwriteNorFlash, const PAGES: usize> Session<'
             // us then.
             let wake = wake.filter(|_| has_room);
             let wake = wake.map(|at| Instant::now() + Duration::from_millis(at.ms_since(now)));
-            let others = [leave.map(|(at, _)| at), unanswered_at];
+            let stuck = (!has_room).then_some(stuck_at);
+            let others = [leave.map(|(at, _)| at), unanswered_at, stuck];
             let due = others.into_iter().flatten().chain(wake).fold(silent_at, Instant::min);
             let recorded = async {
                 if has_room { self.board.recorded().await } else { core::future::pending().await }
@@ -192,25 +200,26 @@ impl<B: Board, M: RawMutex, F: MultiwriteNorFlash, const PAGES: usize> Session<'
         leave
     }
 
-    /// Publishes what is due and returns whether there was room for all of it.
+    /// Publishes what is due.
     async fn publish_due<S: Read + Write>(
         &self,
         mqtt: &mut Connection<'_, '_, S>,
         buffer: &mut [u8],
-    ) -> Result<bool, Broken> {
+    ) -> Result<Said, Broken> {
+        let mut any = false;
         while mqtt.can_publish(QoS::AtLeastOnce) {
             let (publish, boot) = {
                 let mut node = self.node.lock().await;
                 match node.next_publish(self.board.now(), buffer).await? {
                     Some(publish) => (publish, node.boot()),
-                    None => return Ok(true),
+                    None => return Ok(Said { has_room: true, any }),
                 }
             };
             self.board.sending(boot, &publish);
             let message = Publication::bytes(&publish.topic, publish.payload).qos(QoS::AtLeastOnce);
             let message = if publish.retain { message.retain() } else { message };
             match within(ANSWER_MS_MAX, "write", mqtt.publish(message)).await? {
-                Ok(_) => {}
+                Ok(_) => any = true,
                 Err(error) => {
                     self.node.lock().await.publish_failed();
                     let is_full = matches!(
@@ -222,12 +231,20 @@ impl<B: Board, M: RawMutex, F: MultiwriteNorFlash, const PAGES: usize> Session<'
                     if !is_full || mqtt.session().is_publish_quiescent() {
                         return Err(error.into());
                     }
-                    return Ok(false);
+                    break;
                 }
             }
         }
-        Ok(false)
+        Ok(Said { has_room: false, any })
     }
+}
+
+/// What came of saying what was due.
+struct Said {
+    /// There was room for all of it.
+    has_room: bool,
+    /// Something was said.
+    any: bool,
 }
 
 async fn subscribe<S: Read + Write>(

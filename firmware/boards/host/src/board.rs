@@ -9,7 +9,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use measure::{NodeKey, Slug, Timestamp, Uptime};
 use node::{Action, Config, Layout, Node, Origin, Schedule, Start, Step};
@@ -36,6 +36,10 @@ const HISTORY_AHEAD_MAX: u32 = 1_024;
 const HISTORY_ROUNDS_AT_ONCE: usize = 32;
 /// Where the link does not take a message, it is tried again after this time.
 const STALLED_PAUSE: Duration = Duration::from_millis(50);
+/// Where it takes none for so long, the broker acknowledges nothing, and is left.
+const STUCK_MAX: Duration = Duration::from_secs(20);
+/// A connection that broke before it lasted so long counts as a failed try, in milliseconds of its clock.
+const HELD_MS: i64 = 10_000;
 /// Before a restart that was asked for, the answer has so long to leave.
 const LAST_WORDS_PAUSE: Duration = Duration::from_millis(200);
 /// While settings are on trial, the node is asked so often whether it gives them up.
@@ -186,6 +190,11 @@ pub async fn run(
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a board waits for its broker in real time")]
+fn now_real() -> Instant {
+    Instant::now()
+}
+
 fn open_flash(place: &FlashPlace) -> Result<Flash, Error> {
     let (FlashPlace::Memory { pages } | FlashPlace::File { pages, .. }) = place;
     if !(FLASH_PAGES_MIN..=FLASH_PAGES_MAX).contains(pages) {
@@ -269,6 +278,10 @@ struct Running<'b> {
     phase: Phase,
     link: Option<Link>,
     is_open: bool,
+    /// When the link came about.
+    opened_at: Timestamp,
+    /// When the link last took a message, or had none to take.
+    took_at: Instant,
     failures: u32,
     is_reboot_due: bool,
     /// The connection is to be broken off once all is said.
@@ -316,6 +329,8 @@ impl<'b> Running<'b> {
             phase,
             link: None,
             is_open: false,
+            opened_at: now,
+            took_at: now_real(),
             failures: 0,
             is_reboot_due: false,
             is_reconnect_due: false,
@@ -363,6 +378,10 @@ impl<'b> Running<'b> {
             }
             self.measure(node, now)?;
             let is_stalled = self.say(node)?;
+            if is_stalled && now_real().duration_since(self.took_at) >= STUCK_MAX {
+                debug!(node = %self.board.key, "The broker acknowledges nothing; it is left.");
+                self.reconnect(node)?;
+            }
             if self.is_reboot_due {
                 tokio::time::sleep(LAST_WORDS_PAUSE).await;
                 return Ok(End::Reboot);
@@ -441,12 +460,14 @@ impl<'b> Running<'b> {
             // Each message carries the time at which it is sent.
             let uptime = self.uptime(self.clock.now());
             let Some(publish) = at_once(node.next_publish(uptime, &mut buffer))? else {
+                self.took_at = now_real();
                 return Ok(false);
             };
             if !link.publish(&publish.topic, publish.payload, publish.retain) {
                 node.publish_failed();
                 return Ok(true);
             }
+            self.took_at = now_real();
             self.counters.published.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -500,20 +521,15 @@ impl<'b> Running<'b> {
         match event {
             LinkEvent::Open => {
                 self.is_open = true;
-                self.failures = 0;
+                self.opened_at = self.clock.now();
+                self.took_at = now_real();
                 self.counters.connections.fetch_add(1, Ordering::Relaxed);
                 node.connected();
                 Ok(None)
             }
             LinkEvent::Broken(error) => {
-                if self.is_open {
-                    node.disconnected();
-                }
                 debug!(node = %self.board.key, ?error, "The link broke; it is opened again.");
-                let seed = hash(self.board.seed, key(&self.board.key.to_string()));
-                let pause = pause(self.failures, seed);
-                self.failures = self.failures.saturating_add(1);
-                self.connect(node, pause)?;
+                self.reconnect(node)?;
                 Ok(None)
             }
             LinkEvent::Message(Message { topic, payload }) => {
@@ -529,6 +545,20 @@ impl<'b> Running<'b> {
                 }
             }
         }
+    }
+
+    /// Connects anew after a pause, which grows until a connection holds.
+    fn reconnect(&mut self, node: &mut HostNode) -> NodeResult<()> {
+        if self.is_open {
+            node.disconnected();
+            if self.clock.now().ms_since(self.opened_at) >= HELD_MS {
+                self.failures = 0;
+            }
+        }
+        let seed = hash(self.board.seed, key(&self.board.key.to_string()));
+        let pause = pause(self.failures, seed);
+        self.failures = self.failures.saturating_add(1);
+        self.connect(node, pause)
     }
 
     fn act(&mut self, uptime: Uptime, node: &mut HostNode, action: Action<'_>) -> Option<End> {
