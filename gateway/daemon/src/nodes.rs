@@ -123,7 +123,9 @@ fn send(bench: &Arc<Bench>, wanted: Wanted, sending: &mut BTreeMap<NodeKey, Send
     let (bench, to) = (Arc::clone(bench), node.clone());
     let task = tokio::spawn(async move {
         match asked.answer.await {
-            Ok(Answer::Done) => info!(node = %to, revision, "A node took its settings."),
+            Ok(Answer::Done) => {
+                info!(node = %to, id = asked.id, revision, "A node took its settings.");
+            }
             Ok(Answer::Refused(detail)) => bench.refused(to, revision, detail).await,
             Ok(Answer::Unknown) => bench.refused(to, revision, "unknown command".to_owned()).await,
             Ok(Answer::None) | Err(_) => {}
@@ -271,6 +273,7 @@ impl NodeDesk for Bench {
             NodeCommand::Rebirth => Command::Rebirth,
         };
         let asked = self.commander.ask(node, wire).map_err(|_| NodeBusy)?;
+        info!(%node, id = asked.id, ?command, by, "A node is told what to do.");
         let (asked_ms, outcome) = ((self.clock)().millis(), NodeOutcome::Waiting);
         let standing =
             NodeCommandStanding { command, asked_ms, by: by.to_owned(), outcome, detail: None };
