@@ -86,8 +86,8 @@ for number, (command, outcome) in COMMANDS.items():
     wait(f"the answer to {command}", lambda: number in answers)
     if answers[number][0] != outcome:
         sys.exit(f"command {command} was answered {answers[number]}, not {outcome}")
-if "31" not in answers[15][1]:
-    sys.exit(f"the refusal does not name the channel: {answers[15]}")
+if "channels[0]" not in answers[15][1]:
+    sys.exit(f"the refusal does not name what is wrong: {answers[15]}")
 wait("a birth with the settings", lambda: any(birth.get(22) == 7 for birth in births))
 wait(f"{WANTED} readings", lambda: len(kept) >= WANTED)
 gateway.loop_stop()
