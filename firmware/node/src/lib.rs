@@ -97,7 +97,8 @@
 //! On a 32-bit chip a node takes 10,800 bytes, whatever its pages, a [`Schedule`] 1,704 and a [`Taken`] 720;
 //! tests hold the bounds. The futures besides: [`Node::receive`] 4,192 bytes, [`Node::take`] 3,856,
 //! [`Node::check`] 3,040, [`Node::next_publish`] 1,736; and 6 KiB of stack where settings are decoded. No
-//! heap. The board chooses its buffer: [`wire::BIRTH_BYTES_MAX`] bytes are enough for any message.
+//! heap. A start by its steps, [`Found::read`] first, takes less than half of the stack of [`Node::open`].
+//! The board chooses its buffer: [`wire::BIRTH_BYTES_MAX`] bytes are enough for any message.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -118,6 +119,7 @@ mod judge;
 mod keep;
 mod limits;
 mod node;
+mod open;
 mod outbox;
 mod provision;
 mod ranges;
@@ -141,6 +143,7 @@ pub use limits::HOLE_INTERVALS;
 pub use node::{
     ANSWERS_MAX, Action, FRESH_READINGS_MAX, Node, Origin, Publish, QOS, Recorded, Update,
 };
+pub use open::Found;
 pub use outbox::SEQUENCES_RESERVED;
 pub use provision::{Provision, ProvisionError, SECRET_BYTES_MAX};
 pub use ranges::{FREED_RANGES_MAX, GAPS_MAX};

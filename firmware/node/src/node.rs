@@ -12,12 +12,11 @@ use wire::{
 };
 
 use crate::clock::Clock;
-use crate::entry::ring_bytes;
 use crate::flight::Flight;
 use crate::limits::Watched;
 use crate::outbox::{Outbox, Result};
 use crate::settings::{Settled, Trial};
-use crate::{Config, EVENTS_AT_ONCE, Error, INTERVAL_MS_MAX, INTERVAL_MS_MIN, Start, judge};
+use crate::{EVENTS_AT_ONCE, INTERVAL_MS_MAX, INTERVAL_MS_MIN, judge};
 
 /// The most readings kept in memory to be sent before any backlog; older ones are sent from flash.
 pub const FRESH_READINGS_MAX: usize = 64;
@@ -186,102 +185,6 @@ pub enum Action<'p> {
 }
 
 impl<F: MultiwriteNorFlash, const PAGES: usize> Node<F, PAGES> {
-    /// Reads the flash and begins a boot, or goes on with one after deep sleep. `random` is a new random number at each start: it becomes the
-    /// flash id where the flash holds nothing and is formatted, and spreads the node's resends.
-    ///
-    /// # Errors
-    /// `Error::Flash` where the driver fails, `Error::Layout` and `Error::Config` where the
-    /// configuration is not possible. Damage in the flash is repaired, and reported as a gap.
-    pub async fn open(
-        flash: F,
-        config: Config,
-        random: u64,
-        start: Start<'_>,
-    ) -> Result<Self, F::Error> {
-        let Config {
-            key,
-            firmware,
-            target,
-            release,
-            channels,
-            interval_ms,
-            gateways,
-            backlog_pause_ms,
-            layout,
-        } = config;
-        check_interval(interval_ms).ok_or(Error::Config("interval_ms"))?;
-        if channels.is_empty() {
-            return Err(Error::Config("channels"));
-        }
-        let pages = (layout.ring.len() / F::ERASE_SIZE).saturating_sub(1);
-        let rounds = pages * (F::ERASE_SIZE.saturating_sub(8) / ring_bytes(channels.len()));
-        let ring_size = u32::try_from(rounds * channels.len()).unwrap_or(u32::MAX);
-        let retained = start.resumed();
-        let resumed = retained.map(|(head, _)| head.resumed);
-        let fresh_id = FlashId(random as u32);
-        let (outbox, goes_on) = Outbox::open(flash, layout, fresh_id, resumed).await?;
-        let retained = retained.filter(|_| goes_on);
-        let birth = Birth {
-            flash: outbox.identity.flash,
-            boot: outbox.identity.boot,
-            session: 0,
-            uptime: Uptime(0),
-            next_sequence: outbox.next,
-            ring_used: 0,
-            ring_size,
-            interval_ms,
-            next_due_ms: None,
-            firmware,
-            channels,
-            settings: 0,
-            rolled_back: None,
-            heartbeat_ms: None,
-            target,
-            release,
-        };
-        let mut node = Self {
-            outbox,
-            key,
-            birth,
-            built_gateways: gateways,
-            gateways: Vec::new(),
-            built_interval_ms: interval_ms,
-            connect_ms: None,
-            has_positions: false,
-            settled: Settled::default(),
-            settings_crc: 0,
-            trial: None,
-            channels: Vec::new(),
-            limits: Vec::new(),
-            fresh_events: Vec::new(),
-            sample_due: Uptime(0),
-            connect_due: Uptime(0),
-            heard_at: Uptime(0),
-            is_urgent: false,
-            link: Link::Down,
-            clock: Clock::default(),
-            fresh: Fresh { first: Sequence(0), boot_utc: None, readings: Vec::new() },
-            flight: Flight::default(),
-            has_backlog: true,
-            backlog_at: Uptime(0),
-            backlog_pause_ms,
-            has_undated: false,
-            recorded_at: Uptime(0),
-            answers: Vec::new(),
-            answered: None,
-            update: None,
-            published: None,
-            // An xorshift must not begin at 0.
-            random: ((random >> 32) as u32) | 1,
-        };
-        node.channels.extend(node.birth.channels.iter().map(|_| judge::Channel::default()));
-        let now = retained.map_or(Uptime(0), |(head, _)| head.until);
-        node.heard_at = now;
-        node.load_settings(now, retained.is_none()).await?;
-        node.resume_episodes(now, retained).await?;
-        Ok(node)
-    }
-
     /// Returns the life of the flash that the sequences count in.
     pub fn flash_id(&self) -> FlashId {
         self.birth.flash

@@ -51,7 +51,7 @@ use embassy_time::{Instant, Timer};
 use flash::Region;
 use heapless::{String, Vec};
 use measure::Uptime;
-use node::{IDENTITY_PAGES, Layout, Node, RoundReadings, Schedule, Start, Step, Taken};
+use node::{Found, IDENTITY_PAGES, Layout, Node, RoundReadings, Schedule, Start, Step, Taken};
 use sensors::Probe;
 use static_cell::{ConstStaticCell, StaticCell};
 
@@ -139,7 +139,6 @@ fn open(
     machine: &[&mut dyn Probe],
     simulated: &[&mut dyn Probe],
 ) -> (&'static Shared, u32) {
-    static NODE: StaticCell<Shared> = StaticCell::new();
     let mut channels = Vec::new();
     let (tmp105, soil) = machine.split_at_checked(1).unwrap_or((machine, &[]));
     probes::add_channels(&mut channels, tmp105, &config.tmp105);
@@ -165,13 +164,9 @@ fn open(
     let flash = unsafe { Region::take(flash::NODE) };
     #[cfg(any(feature = "break-flash", feature = "break-sequence"))]
     let flash = forget(flash);
-    let random = luck();
-    // The futures of this flash are ready at once, so nothing is waited for.
-    let node = NODE.init_with(|| {
-        let opened = block_on(Node::open(flash, node_config, random, Start::Cold));
-        Mutex::new(opened.unwrap_or_else(|error| stop("flash", error)))
-    });
+    let node = build(flash, node_config);
     let opened = node.get_mut();
+    begin(opened);
     let (flash, boot, interval_ms) = (opened.flash_id(), opened.boot(), opened.interval_ms());
     ledger::node(&config.key, flash, boot);
     log!(
@@ -182,6 +177,28 @@ fn open(
     );
     outputs::drive(opened.outputs());
     (node, interval_ms)
+}
+
+// The futures of this flash are ready at once, so nothing is waited for. None of these is inlined, so
+// that the stack of one is free again for the next one.
+#[inline(never)]
+fn build(flash: Region, config: node::Config) -> &'static mut Shared {
+    static NODE: StaticCell<Shared> = StaticCell::new();
+    let found = read(flash, &config);
+    NODE.init_with(|| Mutex::new(Node::new(found, config)))
+}
+
+#[inline(never)]
+fn read(flash: Region, config: &node::Config) -> Found<Region, RING_PAGES> {
+    match block_on(Found::read(flash, config, luck(), Start::Cold)) {
+        Ok((found, _)) => found,
+        Err(error) => stop("flash", error),
+    }
+}
+
+#[inline(never)]
+fn begin(node: &mut Node<Region, RING_PAGES>) {
+    block_on(node.begin(Start::Cold)).unwrap_or_else(|error| stop("flash", error));
 }
 
 /// Ends the image because of what it cannot start without.
