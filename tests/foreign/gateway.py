@@ -19,7 +19,7 @@ FAULT_NAMES = [
 kept, answers, births, troubles = {}, {}, [], []
 
 # id -> command and what its answer must be
-SETTINGS = {0: 7, 1: 300, 2: 60_000, 5: [{0: 0, 3: 0}], 6: [[9, 0, 2, 90_000, 500, 1, 1, 1]]}
+SETTINGS = {0: 7, 1: 300, 5: [{0: 0, 3: 0}], 6: [[9, 0, 2, 90_000, 500, 1, 1, 1]]}
 COMMANDS = {
     11: ({19: 2}, 0),
     12: ({19: 3, 20: 250}, 0),

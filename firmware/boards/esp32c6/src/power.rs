@@ -89,9 +89,11 @@ impl Power {
         let (lp, uptime) = times.split_at_mut(8);
         lp.copy_from_slice(&self.rtc.time_since_power_up().as_micros().to_le_bytes());
         uptime.copy_from_slice(&now().0.to_le_bytes());
-        let memory = &raw mut KEPT;
-        // SAFETY: one thread runs the tasks, and only this file touches the memory.
-        unsafe { memory.write_volatile(kept) };
+        let memory = (&raw mut KEPT).cast::<u8>();
+        for (at, byte) in kept.into_iter().enumerate() {
+            // SAFETY: `at` is within `KEPT`; one thread runs the tasks, and only this file touches it.
+            unsafe { memory.wrapping_add(at).write_volatile(byte) };
+        }
         self.rtc.rwdt.disable();
         let until = esp_hal::time::Instant::now() + Duration::from_millis(u64::from(ms));
         self.low_power.set_wakeup_deadline(until);
@@ -109,8 +111,12 @@ pub(crate) fn instant(at: Uptime) -> Instant {
     Instant::from_millis(at.0.saturating_sub(STARTED_MS.lock(Cell::get)))
 }
 
+/// Byte by byte: a volatile access to the whole array is written out as one load for each of its bytes,
+/// which is 40 KB of code.
 fn kept() -> [u8; KEPT_BYTES] {
-    let memory = &raw const KEPT;
-    // SAFETY: as in `sleep`; any bytes are a value, and the node checks them.
-    unsafe { memory.read_volatile() }
+    let memory = (&raw const KEPT).cast::<u8>();
+    core::array::from_fn(|at| {
+        // SAFETY: as in `sleep`; any bytes are a value, and the node checks them.
+        unsafe { memory.wrapping_add(at).read_volatile() }
+    })
 }
