@@ -200,12 +200,9 @@ fn limit(quantity: Quantity, side: Side) -> Texts {
             "合闸或启动发电机,先保通风和喷雾。",
             "Switch it on again or start the generator; ventilation and mist come first.",
         ],
-        (Quantity::DoorOpen, Side::High) => [
-            "门或窗是否忘关。",
-            "Whether a door or vent was left open.",
-            "关好门窗。",
-            "Close it.",
-        ],
+        (Quantity::DoorOpen, Side::High) => {
+            ["门或窗是否忘关。", "Whether a door or vent was left open.", "关好门窗。", "Close it."]
+        }
         (Quantity::MistFlow, Side::Low) => [
             "水泵、过滤器和电磁阀;水压。",
             "Pump, filter and solenoid valve; the water pressure.",
