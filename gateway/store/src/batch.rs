@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use measure::{FlashId, NodeKey, Sequence, SequenceRange, Timestamp};
+use measure::{FlashId, NodeKey, Quality, Sequence, SequenceRange, Timestamp};
 
-use crate::{Position, Sample};
+use crate::{Position, Sample, SeriesId};
 
 /// The most samples and gaps in one batch; a larger one is refused whole with
 /// [`Error::BatchTooLarge`](crate::Error::BatchTooLarge).
@@ -29,6 +29,26 @@ pub enum Part {
     },
     /// A node gave readings up.
     Gap(Gap),
+    /// Numbers computed from readings, for series that no node measures. Each stands at its series and
+    /// time from now on, in place of what stood there; one that stood there just so is a repeat.
+    /// [`Sample::taken`] is `None`.
+    Derived(Vec<Sample>),
+    /// What was found out about samples afterwards.
+    Flags(Vec<Flag>),
+}
+
+/// The quality of a sample that stands in the store, as it was found to be afterwards.
+///
+/// Its reading stays as it was taken. Where nothing stands at the time, or it has that quality
+/// already, nothing changes. A flag brings nothing into the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flag {
+    /// The series.
+    pub series: SeriesId,
+    /// The time of the sample, to the microsecond.
+    pub time: Timestamp,
+    /// Its quality from now on.
+    pub quality: Quality,
 }
 
 /// Where readings come from, and how a repeat is known.
@@ -128,4 +148,8 @@ pub struct Committed {
     pub shifted: u64,
     /// Samples kept although their series had held a newer one before this batch.
     pub late: u64,
+    /// Derived samples that stand in place of others from now on.
+    pub replaced: u64,
+    /// Samples whose quality is another from now on.
+    pub flagged: u64,
 }

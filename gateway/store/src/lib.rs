@@ -17,7 +17,9 @@ mod sequences;
 mod series;
 mod store;
 
-pub use batch::{BATCH_SAMPLES_MAX, Batch, Committed, Gap, GapReason, Incoming, Origin, Part};
+pub use batch::{
+    BATCH_SAMPLES_MAX, Batch, Committed, Flag, Gap, GapReason, Incoming, Origin, Part,
+};
 pub use columns::{BUCKETS_MAX, Columns};
 pub use error::Error;
 pub use series::{Position, SERIES_MAX, Sample, SeriesId, SeriesKey, Taken};

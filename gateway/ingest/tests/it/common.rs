@@ -157,13 +157,22 @@ impl Store for Memory {
                 }
                 Part::Readings { origin: Origin::Guest, .. } => {}
                 Part::Gap(gap) => kept.gaps.push(gap.clone()),
+                Part::Derived(_) | Part::Flags(_) => {}
             }
         }
         if new > 0 {
             kept.commits += 1;
         }
         let position = Position(kept.commits);
-        Ok(Committed { position, kept: new, repeated, shifted: 0, late: 0 })
+        Ok(Committed {
+            position,
+            kept: new,
+            repeated,
+            shifted: 0,
+            late: 0,
+            replaced: 0,
+            flagged: 0,
+        })
     }
 
     fn seen(&self, _: &NodeKey, _: FlashId) -> Result<Vec<SequenceRange>, store::Error> {

@@ -115,7 +115,15 @@ pub(super) fn commit(shared: &Shared, batch: &Batch) -> Result<Committed, Error>
     let Plan { repeated, shifted, late, .. } = plan;
     if bytes == 0 {
         let position = shared.state().position;
-        return Ok(Committed { position, kept: 0, repeated, shifted: 0, late: 0 });
+        return Ok(Committed {
+            position,
+            kept: 0,
+            repeated,
+            shifted: 0,
+            late: 0,
+            replaced: 0,
+            flagged: 0,
+        });
     }
     shared.state_mut().apply(position, &plan.entry, |_| true)?;
     writer.commits += 1;
@@ -126,13 +134,15 @@ pub(super) fn commit(shared: &Shared, batch: &Batch) -> Result<Committed, Error>
         (writer.samples, writer.commits) = (0, 0);
         shared.signal(|wanted| wanted.checkpoint = true);
     }
-    Ok(Committed { position, kept: kept as u64, repeated, shifted, late })
+    Ok(Committed { position, kept: kept as u64, repeated, shifted, late, replaced: 0, flagged: 0 })
 }
 
 fn size_of(batch: &Batch) -> usize {
     let size = |part: &Part| match part {
         Part::Readings { samples, .. } => samples.len(),
         Part::Gap(_) => 1,
+        Part::Derived(samples) => samples.len(),
+        Part::Flags(flags) => flags.len(),
     };
     batch.parts.iter().map(size).sum()
 }
@@ -151,7 +161,9 @@ fn load_flashes(shared: &Shared, connection: &Connection, batch: &Batch) -> Resu
         let (node, flash) = match part {
             Part::Readings { origin: Origin::Node { node, flash }, .. } => (node, *flash),
             Part::Gap(gap) => (&gap.node, gap.flash),
-            Part::Readings { origin: Origin::Guest, .. } => continue,
+            Part::Readings { origin: Origin::Guest, .. } | Part::Derived(_) | Part::Flags(_) => {
+                continue;
+            }
         };
         if shared.state().flash_row(node, flash).is_none() {
             recover::load_flash(connection, &mut shared.state_mut(), node, flash)?;

@@ -51,6 +51,8 @@ pub(super) fn plan(connection: &Connection, state: &State, batch: &Batch) -> Res
             }
             Part::Readings { origin: Origin::Guest, samples } => planner.guest(samples)?,
             Part::Gap(gap) => planner.gap(gap)?,
+            Part::Derived(samples) => planner.derived(samples)?,
+            Part::Flags(_) => {}
         }
     }
     planner.finish()
@@ -114,6 +116,16 @@ impl Planner<'_> {
                 self.plan.repeated += 1;
             } else {
                 self.keep(Sample { taken: None, ..*sample }, time);
+            }
+        }
+        Ok(())
+    }
+
+    fn derived(&mut self, samples: &[Sample]) -> Result<(), Error> {
+        for sample in samples {
+            match self.sample_at(sample.series, sample.time)? {
+                Some(_) => self.plan.repeated += 1,
+                None => self.keep(Sample { taken: None, ..*sample }, sample.time),
             }
         }
         Ok(())

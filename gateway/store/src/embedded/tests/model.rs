@@ -145,7 +145,7 @@ impl Model {
             self.journal.push(entry);
         }
         let position = Position(self.journal.len() as u64);
-        Committed { position, kept, repeated, shifted, late }
+        Committed { position, kept, repeated, shifted, late, replaced: 0, flagged: 0 }
     }
 
     fn keep(
