@@ -150,7 +150,7 @@ fn a_gap_has_these_bytes() {
 
 #[test]
 fn an_answer_has_these_bytes() {
-    let body = Body::Answer { id: 42, outcome: Outcome::Refused, detail: wire::Detail::new() };
+    let body = Body::Answer { id: 42, outcome: Outcome::Refused, detail: Detail::new() };
     let answer = Data { flash: FlashId(5), boot: BootId(9), sent: Uptime(100), body };
     check(&answer, ANSWER, wire::encode_data, wire::decode_data);
 }

@@ -1,4 +1,5 @@
 //! What nodes are set to and what they judged themselves, as the file keeps it.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 use measure::{FlashId, NodeKey, Quantity, Scaled, Sequence, Slug, Timestamp};
 use people::Actor;
@@ -62,7 +63,7 @@ fn an_event_is_kept_once_in_whatever_order_and_however_often_it_comes() {
         event(u64::MAX - 1, u64::MAX - 1, LocalState::Raised, 0),
         event(u64::MAX, u64::MAX - 1, LocalState::Returned, 900),
     );
-    registry.keep_local_events(&[returned.clone()]).unwrap();
+    registry.keep_local_events(std::slice::from_ref(&returned)).unwrap();
     registry.keep_local_events(&[raised.clone(), returned.clone(), raised]).unwrap();
     drop(registry);
     let registry = open(&dir);
