@@ -15,7 +15,7 @@ use crate::{Outcome, Probe, READINGS_MAX, Readings, Wait, failed};
 
 /// The most registers of one question; a table with more is refused, which a test would tell.
 pub const REGISTERS_MAX: u16 = 24;
-/// The most questions of one table: with [`LOOKS_MAX`] looks each they fit [`crate::STEPS_MAX`].
+/// The most questions of one table: with `LOOKS_MAX` looks each they fit [`crate::STEPS_MAX`].
 pub const QUESTIONS_MAX: usize = 3;
 /// A question: address, function, first register, count, checksum.
 const QUESTION_BYTES: usize = 8;
