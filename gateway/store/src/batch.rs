@@ -29,9 +29,10 @@ pub enum Part {
     },
     /// A node gave readings up.
     Gap(Gap),
-    /// Numbers computed from readings, for series that no node measures. Each stands at its series and
-    /// time from now on, in place of what stood there; one that stood there just so is a repeat.
-    /// [`Sample::taken`] is `None`.
+    /// Numbers computed from readings, for series that no node measures. Each stands at its series
+    /// and time from now on, in place of what stood there; one that stood there just so is a repeat.
+    /// [`Sample::taken`] is `None`. A reading that a node took is never replaced: what would stand
+    /// in its place is dropped and counted as a repeat.
     Derived(Vec<Sample>),
     /// What was found out about samples afterwards.
     Flags(Vec<Flag>),
@@ -40,7 +41,7 @@ pub enum Part {
 /// The quality of a sample that stands in the store, as it was found to be afterwards.
 ///
 /// Its reading stays as it was taken. Where nothing stands at the time, or it has that quality
-/// already, nothing changes. A flag brings nothing into the journal.
+/// already, nothing changes. A flag brings no sample into the journal, but its commit a position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flag {
     /// The series.

@@ -11,8 +11,8 @@ use measure::{
 };
 
 use crate::{
-    BATCH_SAMPLES_MAX, BUCKETS_MAX, Batch, Columns, Committed, Error, Gap, GapReason, Incoming,
-    Origin, Part, Position, Sample, SeriesId, SeriesKey, Store, Taken,
+    BATCH_SAMPLES_MAX, BUCKETS_MAX, Batch, Columns, Committed, Error, Flag, Gap, GapReason,
+    Incoming, Origin, Part, Position, Sample, SeriesId, SeriesKey, Store, Taken,
 };
 
 /// A moment in 2025 at the start of a UTC day, in milliseconds.
@@ -28,7 +28,7 @@ type Check = fn(&dyn Store);
 /// # Panics
 /// Where a store breaks the contract; the message names the check.
 pub fn run(mut fresh: impl FnMut() -> Box<dyn Store>) {
-    let checks: [(&str, Check); 14] = [
+    let checks: [(&str, Check); 17] = [
         ("a series keeps its number", a_series_keeps_its_number),
         ("what is committed is there", what_is_committed_is_there),
         ("a repeat is dropped", a_repeat_is_dropped),
@@ -42,6 +42,9 @@ pub fn run(mut fresh: impl FnMut() -> Box<dyn Store>) {
         ("a reading fills its gap", a_reading_fills_its_gap),
         ("buckets are complete", buckets_are_complete),
         ("buckets do not depend on their step", buckets_do_not_depend_on_their_step),
+        ("a derived sample stands in place of another", a_derived_sample_stands_in_place),
+        ("a reading gives way to no derived sample", a_reading_gives_way_to_none),
+        ("a flag changes the quality alone", a_flag_changes_the_quality_alone),
         ("what is refused leaves nothing", what_is_refused_leaves_nothing),
     ];
     for (name, check) in checks {
@@ -351,6 +354,100 @@ fn buckets_do_not_depend_on_their_step(store: &dyn Store) {
         let greatest = columns.max.iter().flatten().copied().reduce(f64::max);
         assert_eq!(greatest, values().max().map(|v| f64::from(v) / 1_000.0));
     }
+}
+
+fn a_derived_sample_stands_in_place(store: &dyn Store) {
+    let (a, b) = (series(store, "a"), series(store, "b"));
+    let hour = |n: i64, value| sample(a, DAY_MS + n * HOUR_MS, value);
+    let derived = |samples: &[Sample]| vec![Part::Derived(samples.to_vec())];
+    let first = [hour(0, 1_000), hour(1, 2_000), hour(2, 3_000), hour(30, 4_000)];
+    counts(commit(store, derived(&first)), 4, 0, 0);
+    // The same again writes nothing.
+    let again = commit(store, derived(&first));
+    counts(again, 0, 4, 0);
+    assert_eq!((again.position, again.replaced), (Position(1), 0));
+    // Another value, another quality, a fault: each stands from now on. One is new.
+    let suspect = Sample { quality: Quality::Suspect, ..hour(1, 2_000) };
+    let fault = Sample { reading: Err(Fault::Bus), quality: Quality::Missing, ..hour(30, 0) };
+    let second = [hour(0, -7_000), suspect, hour(2, 3_000), hour(3, 5_000), fault];
+    let changed = commit(store, derived(&second));
+    counts(changed, 1, 1, 0);
+    assert_eq!((changed.position, changed.replaced, changed.flagged), (Position(2), 3, 0));
+    assert_eq!(all(store, a), second);
+    assert_eq!(store.latest().expect("the latest"), [fault]);
+    let entries = store.journal(Position(1), 9).expect("the journal");
+    let [(Position(2), told)] = entries.as_slice() else { panic!("{entries:?}") };
+    let mut told = told.clone();
+    told.sort_by_key(|sample| sample.time);
+    assert_eq!(told, [hour(0, -7_000), suspect, hour(3, 5_000), fault]);
+    let (from, to) = (at(DAY_MS), at(DAY_MS + 48 * HOUR_MS));
+    let days = store.downsample(a, from, to, 24 * HOUR_MS, from).expect("buckets");
+    assert_eq!(days.min, [Some(-7.0), None]);
+    assert_eq!(days.max, [Some(5.0), None]);
+    assert_eq!(days.mean, [Some(0.75), None]);
+    assert_eq!(days.count, [4, 0]);
+    assert_eq!(days.quality, [Some(Quality::Suspect), Some(Quality::Missing)]);
+    // Within one batch the last one stands; it was kept once.
+    let both = [sample(b, DAY_MS, 1), sample(b, DAY_MS, 2)];
+    let committed = commit(store, derived(&both));
+    assert_eq!((committed.kept, committed.replaced), (1, 1));
+    assert_eq!(all(store, b), both[1..]);
+    assert_eq!(store.seen(&node(), FLASH).expect("seen"), []);
+}
+
+fn a_reading_gives_way_to_none(store: &dyn Store) {
+    let a = series(store, "a");
+    let reading = [sample(a, DAY_MS, 1)];
+    commit(store, vec![part(FLASH, 0, &reading)]);
+    let derived = commit(store, vec![Part::Derived(vec![sample(a, DAY_MS, 2)])]);
+    counts(derived, 0, 1, 0);
+    assert_eq!((derived.position, derived.replaced), (Position(1), 0));
+    assert_eq!(all(store, a), taken(FLASH, 0, reading));
+    // The other way round both are kept.
+    commit(store, vec![Part::Derived(vec![sample(a, DAY_MS + 5, 3)])]);
+    counts(commit(store, vec![part(FLASH, 1, &[sample(a, DAY_MS + 5, 4)])]), 1, 0, 1);
+    assert_eq!(all(store, a).len(), 3);
+}
+
+fn a_flag_changes_the_quality_alone(store: &dyn Store) {
+    let a = series(store, "a");
+    let samples = [0, 1, 2].map(|n| sample(a, DAY_MS + n * HOUR_MS, 1_000 * n as i32));
+    let samples = taken(FLASH, 0, samples);
+    commit(store, vec![part(FLASH, 0, &samples)]);
+    let flag = |ms, quality| Flag { series: a, time: at(ms), quality };
+    // The second one; one that is so already; a time at which nothing stands.
+    let flags = vec![
+        flag(DAY_MS + HOUR_MS, Quality::Fail),
+        flag(DAY_MS, Quality::Good),
+        flag(DAY_MS + 1, Quality::Fail),
+        flag(DAY_MS + 2 * HOUR_MS, Quality::Suspect),
+    ];
+    let flagged = commit(store, vec![Part::Flags(flags.clone())]);
+    counts(flagged, 0, 0, 0);
+    assert_eq!((flagged.position, flagged.flagged, flagged.replaced), (Position(2), 2, 0));
+    let again = commit(store, vec![Part::Flags(flags)]);
+    assert_eq!((again.position, again.flagged), (Position(2), 0));
+    let [first, second, third] = samples;
+    let expect = [
+        first,
+        Sample { quality: Quality::Fail, ..second },
+        Sample { quality: Quality::Suspect, ..third },
+    ];
+    assert_eq!(all(store, a), expect);
+    assert_eq!(store.latest().expect("the latest"), expect[2..]);
+    let entries = store.journal(Position(1), 9).expect("the journal");
+    assert_eq!(entries, [(Position(2), vec![])]);
+    let (from, to) = (at(DAY_MS), at(DAY_MS + 3 * HOUR_MS));
+    let hours = store.downsample(a, from, to, HOUR_MS, from).expect("buckets");
+    assert_eq!(hours.count, [1, 0, 1]);
+    let qualities = [Quality::Good, Quality::Fail, Quality::Suspect].map(Some);
+    assert_eq!(hours.quality, qualities);
+    // A repeat of the reading is one still, and its flag stays.
+    counts(commit(store, vec![part(FLASH, 1, &[second])]), 0, 1, 0);
+    assert_eq!(all(store, a), expect);
+    let unknown = Flag { series: SeriesId(a.0 + 1_000), time: at(DAY_MS), quality: Quality::Good };
+    let refused = store.commit(&Batch { parts: vec![Part::Flags(vec![unknown])] });
+    assert!(matches!(refused, Err(Error::UnknownSeries(_))), "{refused:?}");
 }
 
 fn what_is_refused_leaves_nothing(store: &dyn Store) {

@@ -33,7 +33,8 @@ pub trait Store: Send + Sync {
     ///
     /// Repeats are dropped: of a node by flash id and sequence, of a guest by series, time and
     /// reading. A reading whose time is taken is kept at the next free microsecond, with
-    /// [`Marks::SHIFTED`](measure::Marks::SHIFTED). A batch of repeats alone writes nothing.
+    /// [`Marks::SHIFTED`](measure::Marks::SHIFTED). Derived samples and flags change what stands, in
+    /// the order of the batch's parts. A batch that changes nothing writes nothing.
     ///
     /// # Errors
     /// Where the error [is transient](Error::is_transient), the same batch may be committed again.
@@ -87,7 +88,8 @@ pub trait Store: Send + Sync {
     /// Returns what the commits after a position have newly kept, as it was kept, oldest first.
     ///
     /// At most `limit` commits and about [`JOURNAL_ANSWER_SAMPLES_MAX`] samples; nothing where
-    /// `after` is the last position. A commit that brought gaps alone has no samples.
+    /// `after` is the last position. A commit that brought gaps or flags alone has no samples;
+    /// derived samples that stand in place of others are among them.
     ///
     /// # Errors
     /// [`Error::Trimmed`] where commits after `after` were released and are gone.

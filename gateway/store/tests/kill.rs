@@ -12,13 +12,17 @@ use std::time::Duration;
 
 use measure::{FlashId, Marks, NodeKey, Quality, Quantity, Scaled, Sequence, Slug, Timestamp};
 use store::embedded::{Engine, Journal, Options};
-use store::{Batch, Incoming, Origin, Part, Position, Sample, SeriesId, SeriesKey, Store, Taken};
+use store::{
+    Batch, Flag, Incoming, Origin, Part, Position, Sample, SeriesId, SeriesKey, Store, Taken,
+};
 
 const CHILD: &str = "MIAOPU_STORE_KILL_DIR";
 const ROUNDS: u64 = 12;
 const FLASH: FlashId = FlashId(77);
 /// Readings of one batch, over as many series.
 const WIDTH: u64 = 20;
+/// Derived samples stand at as many times, one after the other, again and again.
+const PLACES: u64 = 9;
 
 fn options() -> Options {
     // Checkpoints all the time, so that many kills fall into one.
@@ -42,10 +46,21 @@ fn series(store: &Engine) -> Vec<SeriesId> {
     (0..WIDTH).map(|index| store.series_id(&key(index)).unwrap()).collect()
 }
 
-/// Returns batch `n`: the value of each reading is its sequence; every third batch is days late.
-fn batch(ids: &[SeriesId], n: u64) -> Batch {
+fn derived_series(store: &Engine) -> SeriesId {
+    let (position, quantity) = (Slug::new("tray-0").unwrap(), Quantity::VapourPressureDeficit);
+    store.series_id(&SeriesKey { node: node(), position, quantity }).unwrap()
+}
+
+fn time_of(n: u64) -> Timestamp {
     let late_ms = if n % 3 == 2 { 3 * 86_400_000 } else { 0 };
-    let time = Timestamp::from_millis(1_735_689_600_000 + n as i64 * 900_000 - late_ms).unwrap();
+    Timestamp::from_millis(1_735_689_600_000 + n as i64 * 900_000 - late_ms).unwrap()
+}
+
+/// Returns batch `n`: the value of each reading is its sequence; every third batch is days late.
+/// With it a derived number stands in place of an older one, and what is seven batches old is
+/// flagged.
+fn batch(ids: &[SeriesId], derived: SeriesId, n: u64) -> Batch {
+    let time = time_of(n);
     let samples = ids
         .iter()
         .zip(n * WIDTH..)
@@ -61,27 +76,52 @@ fn batch(ids: &[SeriesId], n: u64) -> Batch {
             },
         })
         .collect();
-    Batch {
-        parts: vec![Part::Readings {
-            origin: Origin::Node { node: node(), flash: FLASH },
-            samples,
-        }],
-    }
+    let place = Timestamp::from_millis((20_000 + (n % PLACES) as i64) * 86_400_000).unwrap();
+    let number = Sample {
+        series: derived,
+        time: place,
+        reading: Ok(Scaled(n as i32)),
+        quality: Quality::Good,
+        marks: Marks::NONE,
+        taken: None,
+    };
+    let flag = |old: u64| {
+        let flag = |&series| Flag { series, time: time_of(old), quality: Quality::Suspect };
+        ids.iter().map(flag).collect()
+    };
+    let parts = vec![
+        Part::Readings { origin: Origin::Node { node: node(), flash: FLASH }, samples },
+        Part::Derived(vec![number]),
+        Part::Flags(n.checked_sub(7).map(flag).unwrap_or_default()),
+    ];
+    Batch { parts }
 }
 
 /// Returns the sequences on disk, and fails where one is there twice.
 fn sequences(store: &Engine) -> BTreeSet<u64> {
-    let mut found = BTreeSet::new();
+    let (mut found, mut flagged) = (BTreeSet::new(), 0);
     for id in series(store) {
         let mut visit = |sample: &Sample| {
             let sequence = sample.reading.unwrap().0 as u64;
             let taken = Taken { flash: FLASH, sequence: Sequence(sequence) };
             assert_eq!(sample.taken, Some(taken));
+            flagged += u64::from(sample.quality == Quality::Suspect);
             assert!(found.insert(sequence), "sequence {sequence} is there twice");
             ControlFlow::Continue(())
         };
         store.scan(id, Timestamp::MIN, Timestamp::MAX, &mut visit).unwrap();
     }
+    let batches = found.len() as u64 / WIDTH;
+    assert_eq!(flagged, batches.saturating_sub(7) * WIDTH, "what is seven batches old is flagged");
+    let mut numbers = Vec::new();
+    let mut visit = |sample: &Sample| {
+        numbers.push(sample.reading.unwrap().0 as u64);
+        ControlFlow::Continue(())
+    };
+    store.scan(derived_series(store), Timestamp::MIN, Timestamp::MAX, &mut visit).unwrap();
+    numbers.sort_unstable();
+    let expect: Vec<u64> = (batches.saturating_sub(PLACES)..batches).collect();
+    assert_eq!(numbers, expect, "the last number of each place stands");
     found
 }
 
@@ -89,12 +129,12 @@ fn sequences(store: &Engine) -> BTreeSet<u64> {
 fn child() {
     let Ok(dir) = std::env::var(CHILD) else { return };
     let engine = Engine::open(Path::new(&dir), options()).unwrap();
-    let ids = series(&engine);
+    let (ids, derived) = (series(&engine), derived_series(&engine));
     let done = engine.seen(&node(), FLASH).unwrap().last().map_or(0, |range| range.last.0 + 1);
     for n in done / WIDTH.. {
         // The one before again, as after an acknowledgement that was lost.
-        engine.commit(&batch(&ids, n.saturating_sub(1))).unwrap();
-        let committed = engine.commit(&batch(&ids, n)).unwrap();
+        engine.commit(&batch(&ids, derived, n.saturating_sub(1))).unwrap();
+        let committed = engine.commit(&batch(&ids, derived, n)).unwrap();
         if n % 7 == 0 {
             engine.release(Position(committed.position.0.saturating_sub(5))).unwrap();
         }

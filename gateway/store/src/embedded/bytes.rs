@@ -71,6 +71,11 @@ impl<'a> Reader<'a> {
         Ok(Self(payload))
     }
 
+    /// Returns whether nothing is left.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Checks that nothing is left.
     pub(super) fn finish(self) -> Result<(), Damage> {
         if self.0.is_empty() { Ok(()) } else { Err(Damage("bytes are left over")) }

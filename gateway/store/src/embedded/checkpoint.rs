@@ -17,7 +17,7 @@ use super::database::sequence_to_sql;
 use super::recover::{corrupt, emit_seen};
 use super::state::Sealing;
 use super::summary;
-use super::{HEAD_SAMPLES_MAX, Journal, Shared, compact};
+use super::{HEAD_SAMPLES_MAX, Journal, Shared, anew, compact};
 use crate::{Error, Position, Sample, SeriesId};
 
 /// The most series, and the most samples, rounded up to a whole series, in one slice.
@@ -122,8 +122,8 @@ pub(super) struct NewChunk {
     last_us: i64,
     series: SeriesId,
     samples: usize,
-    hours: Vec<u8>,
-    record: Vec<u8>,
+    pub(super) hours: Vec<u8>,
+    pub(super) record: Vec<u8>,
 }
 
 /// Encodes samples of one series, sorted by time, as chunks: by day, and evenly within it.
@@ -168,12 +168,14 @@ pub(super) fn insert(connection: &Connection, new: &NewChunk, sealed: bool) -> R
     Ok(())
 }
 
-/// A series of a slice: what of it is sealed, its latest sample, and the chunks.
+/// A series of a slice: what of it is sealed, its latest sample, the new chunks, and those whose
+/// samples stand there as others now.
 struct Sealed {
     series: SeriesId,
     sealing: Sealing,
     latest: Option<Sample>,
     chunks: Vec<NewChunk>,
+    changed: Vec<(ChunkKey, NewChunk)>,
 }
 
 /// Seals the heads of the first series of `heads`; returns the others.
@@ -185,21 +187,29 @@ fn seal_slice<'a>(shared: &Shared, heads: &'a [SeriesId]) -> Result<&'a [SeriesI
         let position = state.position;
         for &series in heads.iter().take(SLICE_SERIES_MAX) {
             let Some(head) = state.get_mut(series) else { continue };
+            let before = head.head_len();
             let (sealing, latest) = (head.seal(position), head.latest);
             samples += sealing.samples.len();
-            slice.push(Sealed { series, sealing, latest, chunks: Vec::new() });
+            state.head_samples -= before - sealing.samples.len();
+            let (chunks, changed) = (Vec::new(), Vec::new());
+            slice.push(Sealed { series, sealing, latest, chunks, changed });
             if samples >= SLICE_SAMPLES_MAX {
                 break;
             }
         }
     }
     for sealed in &mut slice {
-        sealed.chunks = encode(sealed.series, &sealed.sealing.samples);
+        let placed = anew::place(shared, sealed.series, &sealed.sealing)?;
+        sealed.chunks = encode(sealed.series, &placed.new);
+        sealed.changed = placed.changed;
     }
     shared.writing()?.writer().transaction(|connection| {
         for sealed in &slice {
             for chunk in &sealed.chunks {
                 insert(connection, chunk, false)?;
+            }
+            for (key, chunk) in &sealed.changed {
+                anew::rewrite(connection, *key, chunk)?;
             }
             mark_sealed(connection, sealed)?;
         }

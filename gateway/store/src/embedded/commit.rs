@@ -101,7 +101,7 @@ pub(super) fn commit(shared: &Shared, batch: &Batch) -> Result<Committed, Error>
     let position = Position(shared.state().position.0 + 1);
     let (plan, bytes) = writer.transaction(|connection| {
         let plan = plan(connection, &shared.state(), batch)?;
-        if plan.entry.samples.is_empty() && plan.entry.seen.is_empty() && !plan.gaps_changed {
+        if plan.entry.is_empty() && !plan.gaps_changed {
             return Ok(Change::None((plan, 0)));
         }
         let record = entry::emit(&plan.entry);
@@ -111,30 +111,23 @@ pub(super) fn commit(shared: &Shared, batch: &Batch) -> Result<Committed, Error>
             .execute(params![position.0.cast_signed(), record])?;
         Ok(Change::Keep((plan, record.len() as u64)))
     })?;
-    let kept = plan.entry.samples.len();
-    let Plan { repeated, shifted, late, .. } = plan;
+    let Plan { entry, repeated, shifted, late, replaced, flagged, .. } = plan;
+    let kept = entry.samples.len() as u64;
     if bytes == 0 {
         let position = shared.state().position;
-        return Ok(Committed {
-            position,
-            kept: 0,
-            repeated,
-            shifted: 0,
-            late: 0,
-            replaced: 0,
-            flagged: 0,
-        });
+        let (kept, shifted, late, replaced, flagged) = (0, 0, 0, 0, 0);
+        return Ok(Committed { position, kept, repeated, shifted, late, replaced, flagged });
     }
-    shared.state_mut().apply(position, &plan.entry, |_| true)?;
+    shared.state_mut().apply(position, &entry, |_| true)?;
     writer.commits += 1;
-    writer.samples += kept;
+    writer.samples += entry.samples.len() + entry.replaced.len() + entry.flagged.len();
     writer.journal_bytes += bytes;
     if writer.samples >= writing.options.checkpoint_samples || writer.commits >= CHECKPOINT_COMMITS
     {
         (writer.samples, writer.commits) = (0, 0);
         shared.signal(|wanted| wanted.checkpoint = true);
     }
-    Ok(Committed { position, kept: kept as u64, repeated, shifted, late, replaced: 0, flagged: 0 })
+    Ok(Committed { position, kept, repeated, shifted, late, replaced, flagged })
 }
 
 fn size_of(batch: &Batch) -> usize {

@@ -19,10 +19,11 @@ const MERGE_SAMPLES_MAX: usize = 32 * CHUNK_SAMPLES_MAX;
 /// The most days of a series in one slice.
 const SLICE_DAYS_MAX: usize = 32;
 
+/// What is known of a chunk without reading it.
 #[derive(Clone, Copy)]
-struct Meta {
-    key: ChunkKey,
-    last_us: i64,
+pub(super) struct Meta {
+    pub(super) key: ChunkKey,
+    pub(super) last_us: i64,
     samples: usize,
     sealed: bool,
 }
@@ -111,12 +112,19 @@ fn merge_day(shared: &Shared, series: SeriesId, day: i64) -> Result<Option<Merge
             merged.extend(read_body(connection, meta.key)?);
         }
         merged.sort_by_key(|sample| sample.time);
+        // No two chunks share a time; should they ever, the merged one must still be readable.
+        merged.dedup_by_key(|sample| sample.time);
         let old = chosen.iter().map(|meta| meta.key).collect();
         Ok(Some(Merge { old, new: encode(series, &merged) }))
     })
 }
 
-fn metas_of_day(connection: &Connection, series: SeriesId, day: i64) -> Result<Vec<Meta>, Error> {
+/// Returns the chunks of a series and day, in the order of their keys.
+pub(super) fn metas_of_day(
+    connection: &Connection,
+    series: SeriesId,
+    day: i64,
+) -> Result<Vec<Meta>, Error> {
     let mut select = connection.prepare_cached(
         "SELECT key, last_us, samples, sealed FROM chunk WHERE key >= ?1 AND key < ?2 ORDER BY key",
     )?;

@@ -7,8 +7,16 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::Error;
 
-/// The format that this version writes, and the newest that it reads.
-pub(super) const FORMAT: i64 = 1;
+/// The format that this version writes, and the newest that it reads. A writer brings an older one
+/// up to it when it opens it; a reader reads an older one as it is.
+///
+/// | format | since then |
+/// |---|---|
+/// | 1 | the tables of [`CREATE`], journal entries without samples that stand anew |
+/// | 2 | journal entries may end with samples that stand anew ([`entry`](super::entry)) |
+pub(super) const FORMAT: i64 = 2;
+/// The oldest format that can be read.
+const FORMAT_MIN: i64 = 1;
 /// "MiaS" in ASCII: says to `file` and to us whose file it is.
 const APPLICATION_ID: i64 = 0x4D69_6153;
 
@@ -103,7 +111,9 @@ pub(super) fn open_writer(dir: &Path) -> Result<Connection, Error> {
         connection.pragma_update(None, "user_version", FORMAT)?;
         connection.execute_batch("COMMIT")?;
     }
-    check_format(dir, &connection)?;
+    if check_format(dir, &connection)? < FORMAT {
+        connection.pragma_update(None, "user_version", FORMAT)?;
+    }
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES_MAX)?;
     connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
@@ -131,9 +141,9 @@ fn format_of(connection: &Connection) -> Result<i64, Error> {
     Ok(connection.query_row("PRAGMA user_version", [], |row| row.get(0))?)
 }
 
-fn check_format(dir: &Path, connection: &Connection) -> Result<(), Error> {
+fn check_format(dir: &Path, connection: &Connection) -> Result<i64, Error> {
     match format_of(connection)? {
-        FORMAT => Ok(()),
+        found @ FORMAT_MIN..=FORMAT => Ok(found),
         found if found > FORMAT => Err(Error::Newer { dir: dir.to_owned(), found, known: FORMAT }),
         _ => Err(Error::NotFound { dir: dir.to_owned() }),
     }

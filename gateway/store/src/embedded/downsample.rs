@@ -105,7 +105,7 @@ fn fill(grid: &mut Grid, snapshot: &Snapshot<'_>) -> Result<(), Error> {
                 let hours =
                     summary::parse(&row.hours).map_err(|damage| corrupt(row.key, damage))?;
                 for hour in hours {
-                    if !grid.holds_hour(hour.hour * HOUR_US) {
+                    if stands_anew(snapshot, hour.hour) || !grid.holds_hour(hour.hour * HOUR_US) {
                         complete = false;
                     } else if let Some(bucket) = grid.bucket(hour.hour * HOUR_US) {
                         bucket.merge(&hour.summary);
@@ -119,6 +119,7 @@ fn fill(grid: &mut Grid, snapshot: &Snapshot<'_>) -> Result<(), Error> {
             for sample in snapshot.body(row.key)? {
                 let time_us = sample.time.micros();
                 if !whole.contains(&time_us.div_euclid(HOUR_US))
+                    && !snapshot.anew.contains(&sample.time)
                     && let Some(bucket) = grid.bucket(time_us)
                 {
                     bucket.add(&sample);
@@ -126,4 +127,11 @@ fn fill(grid: &mut Grid, snapshot: &Snapshot<'_>) -> Result<(), Error> {
             }
         }
     }
+}
+
+/// Returns whether a sample of an hour stands in place of one that a chunk may hold.
+fn stands_anew(snapshot: &Snapshot<'_>, hour: i64) -> bool {
+    let hour_of = |time: &Timestamp| time.micros().div_euclid(HOUR_US);
+    let Some(start) = Timestamp::from_micros(hour * HOUR_US) else { return false };
+    snapshot.anew.range(start..).next().is_some_and(|time| hour_of(time) == hour)
 }

@@ -16,6 +16,10 @@
 //! | signed | the value, left out for a fault |
 //! | signed | flash id, less that of the sample before, left out for a guest's |
 //! | signed | sequence, less that of the sample before, left out for a guest's |
+//!
+//! Since format 2, and only where any sample stands anew, two more lists follow, each a count and
+//! samples as above, the first of which counts from nothing again: those that stand in place of
+//! others, then those whose quality alone has changed, whole.
 
 use measure::{Fault, FlashId, Marks, Quality, Scaled, Sequence, Timestamp};
 
@@ -38,6 +42,27 @@ pub(super) struct Entry {
     pub(super) seen: Vec<Seen>,
     /// The samples, at the times they are kept at.
     pub(super) samples: Vec<Sample>,
+    /// Derived samples that stand in place of others from now on.
+    pub(super) replaced: Vec<Sample>,
+    /// Samples whose quality is another from now on, as they are now.
+    pub(super) flagged: Vec<Sample>,
+}
+
+impl Entry {
+    /// Returns whether it says nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.seen.is_empty() && self.samples.is_empty() && !self.stands_anew()
+    }
+
+    /// Returns what the journal answers: what is new of it, then what stands in place of others.
+    pub(super) fn into_answer(mut self) -> Vec<Sample> {
+        self.samples.append(&mut self.replaced);
+        self.samples
+    }
+
+    fn stands_anew(&self) -> bool {
+        !self.replaced.is_empty() || !self.flagged.is_empty()
+    }
 }
 
 /// A range of sequences of the flash in a row of the table of flashes.
@@ -57,9 +82,18 @@ pub(super) fn emit(entry: &Entry) -> Vec<u8> {
         out.unsigned(seen.first);
         out.unsigned(seen.last - seen.first);
     }
-    out.unsigned(entry.samples.len() as u64);
+    write_samples(&mut out, &entry.samples);
+    if entry.stands_anew() {
+        write_samples(&mut out, &entry.replaced);
+        write_samples(&mut out, &entry.flagged);
+    }
+    out.finish()
+}
+
+fn write_samples(out: &mut Writer, samples: &[Sample]) {
+    out.unsigned(samples.len() as u64);
     let (mut series, mut time, mut before) = (0_i64, 0_i64, START);
-    for sample in &entry.samples {
+    for sample in samples {
         out.signed(i64::from(sample.series.0) - series);
         out.signed(sample.time.micros() - time);
         series = i64::from(sample.series.0);
@@ -76,7 +110,6 @@ pub(super) fn emit(entry: &Entry) -> Vec<u8> {
             before = taken;
         }
     }
-    out.finish()
 }
 
 /// Reads an entry back.
@@ -89,14 +122,24 @@ pub(super) fn parse(record: &[u8]) -> Result<Entry, Damage> {
         let last = first.checked_add(reader.unsigned()?).ok_or(Damage("a range is too long"))?;
         entry.seen.push(Seen { flash, first, last });
     }
-    let (mut series, mut time, mut before) = (0_i64, 0_i64, START);
-    for _ in 0..reader.length(BATCH_SAMPLES_MAX)? {
-        series = series.wrapping_add(reader.signed()?);
-        time = time.wrapping_add(reader.signed()?);
-        entry.samples.push(read_sample(&mut reader, series, time, &mut before)?);
+    entry.samples = read_samples(&mut reader)?;
+    if !reader.is_at_end() {
+        entry.replaced = read_samples(&mut reader)?;
+        entry.flagged = read_samples(&mut reader)?;
     }
     reader.finish()?;
     Ok(entry)
+}
+
+fn read_samples(reader: &mut Reader<'_>) -> Result<Vec<Sample>, Damage> {
+    let (mut series, mut time, mut before) = (0_i64, 0_i64, START);
+    let mut samples = Vec::new();
+    for _ in 0..reader.length(BATCH_SAMPLES_MAX)? {
+        series = series.wrapping_add(reader.signed()?);
+        time = time.wrapping_add(reader.signed()?);
+        samples.push(read_sample(reader, series, time, &mut before)?);
+    }
+    Ok(samples)
 }
 
 fn read_sample(
@@ -151,9 +194,19 @@ mod tests {
                 sample(2, 64, Ok(Scaled(-1)), Quality::Good, Marks::NONE, Some(300)),
                 sample(1, 63, Err(Fault::Bus), Quality::Missing, Marks::SHIFTED, None),
             ],
+            ..Entry::default()
         };
         let record = emit(&entry);
         let expect = [1, 1, 1, 0xAC, 2, 1, 2, 4, 0x80, 1, 0x80, 1, 1, 8, 0xD8, 4, 1, 1, 2, 0x29];
+        assert_eq!(record[..record.len() - 4], expect);
+        assert_eq!(parse(&record), Ok(entry));
+        let entry = Entry {
+            replaced: vec![sample(3, 64, Ok(Scaled(2)), Quality::Suspect, Marks::NONE, None)],
+            flagged: vec![sample(1, 63, Ok(Scaled(1)), Quality::Fail, Marks::NONE, Some(5))],
+            ..Entry::default()
+        };
+        let record = emit(&entry);
+        let expect = [1, 0, 0, 1, 6, 0x80, 1, 0, 3, 4, 1, 2, 0x7E, 0x80, 4, 2, 8, 10];
         assert_eq!(record[..record.len() - 4], expect);
         assert_eq!(parse(&record), Ok(entry));
     }

@@ -7,6 +7,7 @@
 //!
 //! Not here: retention, and any judgement of a sample. A [`Snapshot`] is what a backup copies.
 
+mod anew;
 mod bytes;
 mod checkpoint;
 mod chunk;

@@ -4,7 +4,7 @@
 //! time is not newer than all else of its series, and at the batch itself. It changes only the
 //! table of gaps; memory changes after the transaction.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use measure::{FlashId, Marks, NodeKey, Timestamp};
 use rusqlite::Connection;
@@ -14,7 +14,7 @@ use super::entry::{Entry, Seen};
 use super::gaps::{self, GapRow, WAITING};
 use super::state::{State, free_from, insert_sorted, sample_at};
 use crate::sequences::SequenceSet;
-use crate::{Batch, Error, Gap, Incoming, Origin, Part, Sample, SeriesId, Taken};
+use crate::{Batch, Error, Flag, Gap, Incoming, Origin, Part, Sample, SeriesId, Taken};
 
 /// The most separate ranges of one flash in memory. Beyond, the oldest holes between them move to
 /// the table of gaps, where they still count as awaited: nothing is refused and nothing forgotten.
@@ -36,14 +36,35 @@ pub(super) struct Plan {
     pub(super) shifted: u64,
     /// Samples older than what their series held before.
     pub(super) late: u64,
+    /// Derived samples that stand in place of others.
+    pub(super) replaced: u64,
+    /// Samples whose quality is another.
+    pub(super) flagged: u64,
 }
 
 /// Plans a batch; every flash that it names is in `state`.
 pub(super) fn plan(connection: &Connection, state: &State, batch: &Batch) -> Result<Plan, Error> {
-    let plan =
-        Plan { entry: Entry::default(), gaps_changed: false, repeated: 0, shifted: 0, late: 0 };
-    let (covered, placed, chunks) = (HashMap::new(), HashMap::new(), HashMap::new());
-    let mut planner = Planner { connection, state, covered, placed, chunks, plan };
+    let plan = Plan {
+        entry: Entry::default(),
+        gaps_changed: false,
+        repeated: 0,
+        shifted: 0,
+        late: 0,
+        replaced: 0,
+        flagged: 0,
+    };
+    let stands_anew = |part: &Part| matches!(part, Part::Derived(_) | Part::Flags(_));
+    let mut planner = Planner {
+        connection,
+        state,
+        covered: HashMap::new(),
+        placed: HashMap::new(),
+        new: batch.parts.iter().any(stands_anew).then(HashMap::new),
+        replaced: BTreeMap::new(),
+        flagged: BTreeMap::new(),
+        chunks: HashMap::new(),
+        plan,
+    };
     for part in &batch.parts {
         match part {
             Part::Readings { origin: Origin::Node { node, flash }, samples } => {
@@ -52,7 +73,7 @@ pub(super) fn plan(connection: &Connection, state: &State, batch: &Batch) -> Res
             Part::Readings { origin: Origin::Guest, samples } => planner.guest(samples)?,
             Part::Gap(gap) => planner.gap(gap)?,
             Part::Derived(samples) => planner.derived(samples)?,
-            Part::Flags(_) => {}
+            Part::Flags(flags) => planner.flags(flags)?,
         }
     }
     planner.finish()
@@ -63,8 +84,13 @@ struct Planner<'a> {
     state: &'a State,
     /// Sequences that this batch adds to those seen, by the row of their flash.
     covered: HashMap<i64, SequenceSet>,
-    /// Samples that this batch adds, by series, sorted by time.
+    /// Samples that this batch adds or changes, by series, sorted by time.
     placed: HashMap<SeriesId, Vec<Sample>>,
+    /// Where in the entry the samples are that it adds, in a batch that may change them again.
+    new: Option<HashMap<(SeriesId, Timestamp), usize>>,
+    /// Derived samples that it puts in place of others, and samples that it flags.
+    replaced: BTreeMap<(SeriesId, Timestamp), Sample>,
+    flagged: BTreeMap<(SeriesId, Timestamp), Sample>,
     /// Chunks on disk, by series and day, in so far as they were looked at.
     chunks: HashMap<(SeriesId, i64), Vec<OnDisk>>,
     plan: Plan,
@@ -122,13 +148,53 @@ impl Planner<'_> {
     }
 
     fn derived(&mut self, samples: &[Sample]) -> Result<(), Error> {
-        for sample in samples {
-            match self.sample_at(sample.series, sample.time)? {
-                Some(_) => self.plan.repeated += 1,
-                None => self.keep(Sample { taken: None, ..*sample }, sample.time),
+        for &sample in samples {
+            let sample = Sample { taken: None, ..sample };
+            let there = self.sample_at(sample.series, sample.time)?;
+            match there {
+                None => self.keep(sample, sample.time),
+                // A reading that a node took gives way to nothing (invariant 7).
+                Some(there) if there == sample || there.taken.is_some() => self.plan.repeated += 1,
+                Some(_) => {
+                    self.plan.replaced += 1;
+                    if !self.change_new(sample) {
+                        let key = (sample.series, sample.time);
+                        self.flagged.remove(&key);
+                        self.replaced.insert(key, sample);
+                    }
+                }
             }
         }
         Ok(())
+    }
+
+    fn flags(&mut self, flags: &[Flag]) -> Result<(), Error> {
+        for flag in flags {
+            let there = self.sample_at(flag.series, flag.time)?;
+            let Some(there) = there.filter(|there| there.quality != flag.quality) else { continue };
+            let sample = Sample { quality: flag.quality, ..there };
+            self.plan.flagged += 1;
+            if !self.change_new(sample) {
+                let key = (sample.series, sample.time);
+                match self.replaced.get_mut(&key) {
+                    Some(replaced) => *replaced = sample,
+                    None => drop(self.flagged.insert(key, sample)),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in that `sample` stands at its time now; returns whether this batch has put what stood
+    /// there before, which is gone then.
+    fn change_new(&mut self, sample: Sample) -> bool {
+        insert_sorted(self.placed.entry(sample.series).or_default(), sample);
+        let at = self.new.as_ref().and_then(|new| new.get(&(sample.series, sample.time)));
+        let new = at.and_then(|&at| self.plan.entry.samples.get_mut(at));
+        new.is_some_and(|new| {
+            *new = sample;
+            true
+        })
     }
 
     fn gap(&mut self, gap: &Gap) -> Result<(), Error> {
@@ -219,7 +285,7 @@ impl Planner<'_> {
         let state = self.state;
         let series = state.get(id)?;
         let placed = self.placed.get(&id).map_or(&[][..], Vec::as_slice);
-        for samples in [series.sealing_samples(), &series.active, placed] {
+        for samples in [placed, &series.active, series.sealing_samples()] {
             if let Some(sample) = sample_at(samples, time) {
                 return Ok(Some(*sample));
             }
@@ -259,6 +325,9 @@ impl Planner<'_> {
             self.plan.shifted += 1;
         }
         insert_sorted(self.placed.entry(sample.series).or_default(), sample);
+        if let Some(new) = &mut self.new {
+            new.insert((sample.series, sample.time), self.plan.entry.samples.len());
+        }
         self.plan.entry.samples.push(sample);
     }
 
@@ -267,6 +336,8 @@ impl Planner<'_> {
             let newest = self.state.get(sample.series)?.newest();
             self.plan.late += u64::from(newest.is_some_and(|newest| newest > sample.time));
         }
+        self.plan.entry.replaced = self.replaced.into_values().collect();
+        self.plan.entry.flagged = self.flagged.into_values().collect();
         let mut covered: Vec<_> = self.covered.into_iter().collect();
         covered.sort_by_key(|(flash, _)| *flash);
         for (flash, covered) in covered {

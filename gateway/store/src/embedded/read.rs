@@ -1,5 +1,6 @@
 //! Reading: connections, snapshots, and the scan of a series in the order of time.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -111,8 +112,10 @@ pub(super) struct Snapshot<'a> {
     pub(super) series: SeriesId,
     pub(super) from: Timestamp,
     pub(super) to: Timestamp,
-    /// The samples in `[from, to)` that no chunk holds, sorted by time.
+    /// The samples in `[from, to)` that no chunk holds so, sorted by time.
     pub(super) head: Vec<Sample>,
+    /// Times of `head` at which chunks may hold what stood there before.
+    pub(super) anew: BTreeSet<Timestamp>,
 }
 
 /// What is known of a chunk without reading it.
@@ -141,15 +144,17 @@ impl<'a> Snapshot<'a> {
             Ok(select.query_row([series.0], |row| row.get(0))?)
         })?;
         let active = between(&head.active, from, to);
+        let mut anew: BTreeSet<Timestamp> = head.anew.range(from..to).copied().collect();
         // What is being sealed may be in chunks already, though memory does not know it yet.
         let head = match &head.sealing {
             Some(sealing) if sealing.position.0 > sealed.cast_unsigned() => {
+                anew.extend(sealing.anew.range(from..to));
                 merge(between(&sealing.samples, from, to), active)
             }
             _ => active.to_vec(),
         };
         drop(state);
-        Ok(Self { lease, series, from, to, head })
+        Ok(Self { lease, series, from, to, head, anew })
     }
 
     /// Returns the next chunks with samples in the span, after `after`, in the order of keys;
@@ -219,11 +224,13 @@ pub(super) fn scan(
         // Until the next chunk has to be opened, or another list comes first.
         let until = rows.peek().map_or(i64::MAX, |row| row.key.start_us());
         let alone = open.len() == 1;
+        // Of several with one time the first counts: the head, as long as it has any, is in front.
+        let mut shown = None;
         for list in &mut open {
             while let Some(sample) =
                 list.next_if(|sample| sample.time == time || alone && sample.time.micros() < until)
             {
-                if visit(&sample).is_break() {
+                if shown.replace(sample.time) != Some(sample.time) && visit(&sample).is_break() {
                     return Ok(());
                 }
             }
@@ -281,8 +288,9 @@ pub(super) fn journal(
                 .map_err(|damage| {
                     recover::corrupt(format_args!("journal entry {position}"), damage)
                 })?;
-            samples += entry.samples.len();
-            entries.push((position, entry.samples));
+            let answer = entry.into_answer();
+            samples += answer.len();
+            entries.push((position, answer));
         }
         Ok(entries)
     })

@@ -1,7 +1,7 @@
 //! What the engine keeps in memory: samples not yet in chunks, the latest of each series, and the
 //! sequences seen.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use measure::{FlashId, NodeKey, Timestamp};
 
@@ -27,6 +27,8 @@ pub(super) struct Series {
     pub(super) key: SeriesKey,
     /// Samples not yet in chunks, sorted by time.
     pub(super) active: Vec<Sample>,
+    /// Times of `active` whose samples may stand in place of others in `sealing` or in chunks.
+    pub(super) anew: BTreeSet<Timestamp>,
     /// Samples that the checkpoint is writing, or failed to write.
     pub(super) sealing: Option<Sealing>,
     /// The sample with the greatest time, wherever it is.
@@ -40,6 +42,8 @@ pub(super) struct Sealing {
     pub(super) position: Position,
     /// The samples, sorted by time.
     pub(super) samples: std::sync::Arc<Vec<Sample>>,
+    /// Times of those that may stand in place of others in chunks.
+    pub(super) anew: std::sync::Arc<BTreeSet<Timestamp>>,
 }
 
 /// What was seen of one life of a node's flash.
@@ -58,7 +62,8 @@ impl State {
     pub(super) fn add_series(&mut self, key: SeriesKey, latest: Option<Sample>) -> SeriesId {
         let id = self.next_series();
         self.ids.insert(key.clone(), id);
-        self.series.push(Series { key, active: Vec::new(), sealing: None, latest });
+        let (active, anew) = (Vec::new(), BTreeSet::new());
+        self.series.push(Series { key, active, anew, sealing: None, latest });
         id
     }
 
@@ -145,13 +150,14 @@ impl State {
                 flash.stored = true;
             }
         }
-        for sample in entry.samples.iter().filter(|sample| wanted(sample.series)) {
+        let new = entry.samples.iter().map(|sample| (sample, false));
+        let anew = entry.replaced.iter().chain(&entry.flagged).map(|sample| (sample, true));
+        for (sample, anew) in new.chain(anew).filter(|(sample, _)| wanted(sample.series)) {
             let series = self.get_mut(sample.series).ok_or(Error::UnknownSeries(sample.series))?;
-            insert_sorted(&mut series.active, *sample);
-            if series.newest().is_none_or(|newest| newest < sample.time) {
-                series.latest = Some(*sample);
-            }
-            self.head_samples += 1;
+            let before = series.active.len();
+            series.put(*sample, anew);
+            let grown = series.active.len() - before;
+            self.head_samples += grown;
         }
         self.position = position;
         Ok(())
@@ -174,34 +180,59 @@ impl Series {
         !self.active.is_empty() || self.sealing.is_some()
     }
 
+    /// Returns how many samples are in memory.
+    pub(super) fn head_len(&self) -> usize {
+        self.active.len() + self.sealing_samples().len()
+    }
+
+    /// Takes a sample in; what stood at its time in memory is gone.
+    fn put(&mut self, sample: Sample, anew: bool) {
+        let before = self.active.len();
+        insert_sorted(&mut self.active, sample);
+        // One that has come since the last checkpoint stands in no other place.
+        if anew && self.active.len() > before {
+            self.anew.insert(sample.time);
+        }
+        if self.newest().is_none_or(|newest| newest <= sample.time) {
+            self.latest = Some(sample);
+        }
+    }
+
     /// Turns the head over to be sealed, with what an earlier attempt has left.
     pub(super) fn seal(&mut self, position: Position) -> Sealing {
         let mut samples = std::mem::take(&mut self.active);
+        let mut anew = std::mem::take(&mut self.anew);
         if let Some(left) = self.sealing.take() {
             samples = merge(&left.samples, &samples);
+            anew.extend(left.anew.iter());
         }
-        let sealing = Sealing { position, samples: std::sync::Arc::new(samples) };
-        self.sealing.insert(sealing).clone()
+        let (samples, anew) = (std::sync::Arc::new(samples), std::sync::Arc::new(anew));
+        self.sealing.insert(Sealing { position, samples, anew }).clone()
     }
 }
 
-/// Puts a sample where it belongs; at the end, nearly always.
+/// Puts a sample where it belongs, at the end nearly always; in place of what has its time.
 pub(super) fn insert_sorted(samples: &mut Vec<Sample>, sample: Sample) {
     if samples.last().is_none_or(|last| last.time < sample.time) {
         samples.push(sample);
         return;
     }
     let at = samples.partition_point(|other| other.time < sample.time);
-    samples.insert(at, sample);
+    match samples.get_mut(at).filter(|other| other.time == sample.time) {
+        Some(other) => *other = sample,
+        None => samples.insert(at, sample),
+    }
 }
 
-/// Merges two lists that are sorted by time into one.
-pub(super) fn merge(left: &[Sample], right: &[Sample]) -> Vec<Sample> {
-    let mut merged = Vec::with_capacity(left.len() + right.len());
-    merged.extend_from_slice(left);
-    merged.extend_from_slice(right);
-    // A stable sort finds the two runs and merges them.
+/// Merges two lists that are sorted by time into one; of two samples with one time the newer one,
+/// from the second list, is left.
+pub(super) fn merge(older: &[Sample], newer: &[Sample]) -> Vec<Sample> {
+    let mut merged = Vec::with_capacity(older.len() + newer.len());
+    merged.extend_from_slice(newer);
+    merged.extend_from_slice(older);
+    // A stable sort finds the two runs and merges them, the newer one first.
     merged.sort_by_key(|sample| sample.time);
+    merged.dedup_by_key(|sample| sample.time);
     merged
 }
 

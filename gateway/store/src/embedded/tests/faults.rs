@@ -4,6 +4,7 @@ use std::fs;
 
 use rusqlite::Connection;
 
+use super::super::FORMAT;
 use super::*;
 use crate::{Error, Position};
 
@@ -168,7 +169,7 @@ fn what_is_in_a_chunk_and_still_in_memory_is_read_once() {
     let position = engine.last_position().unwrap();
     let samples = std::sync::Arc::new(scan(&engine, id));
     engine.checkpoint().unwrap();
-    let sealing = super::super::state::Sealing { position, samples };
+    let sealing = super::super::state::Sealing { position, samples, anew: Default::default() };
     engine.shared.state_mut().get_mut(id).unwrap().sealing = Some(sealing);
     assert_eq!(scan(&engine, id).len(), 10);
 }
@@ -210,12 +211,13 @@ fn a_newer_format_is_refused() {
     let dir = directory();
     drop(open(&dir));
     let file = Connection::open(super::super::database::path(dir.path())).unwrap();
-    file.pragma_update(None, "user_version", 2).unwrap();
+    file.pragma_update(None, "user_version", FORMAT + 1).unwrap();
     drop(file);
     for refused in
         [Engine::open(dir.path(), Options::default()), Engine::open_read_only(dir.path())]
     {
-        assert!(matches!(refused, Err(Error::Newer { found: 2, known: 1, .. })), "{refused:?}");
+        let Err(Error::Newer { found, known, .. }) = refused else { panic!("{refused:?}") };
+        assert_eq!((found, known), (FORMAT + 1, FORMAT));
     }
 }
 

@@ -6,9 +6,9 @@ use measure::{Fault, Reading, SequenceRange};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Committed, Error, Gap, GapReason, Position, Taken};
+use crate::{Committed, Error, Flag, Gap, GapReason, Position, Taken};
 
-const SERIES: usize = 3;
+const SERIES: usize = 4;
 const FLASHES: [FlashId; 2] = [FlashId(1), FlashId(2)];
 
 #[derive(Clone, Debug)]
@@ -34,6 +34,8 @@ enum Piece {
     Guest(Vec<(usize, i64, Reading)>),
     /// Flash, first sequence, how many more.
     Gap(usize, u64, u64),
+    Derived(Vec<(usize, i64, Reading, Quality)>),
+    Flags(Vec<(usize, i64, Quality)>),
 }
 
 /// Few enough times that readings meet, over three days and both sides of a midnight.
@@ -48,7 +50,25 @@ fn any_readings() -> impl Strategy<Value = Vec<(usize, i64, Reading)>> {
         9 => (0_i32..4).prop_map(|value| Ok(Scaled(value))),
         1 => Just(Err(Fault::Bus)),
     ];
-    prop::collection::vec((0..SERIES, any_time_us(), reading), 1..12)
+    prop::collection::vec((0..SERIES - 1, any_time_us(), reading), 1..12)
+}
+
+fn any_quality() -> impl Strategy<Value = Quality> {
+    prop::sample::select(&[Quality::Good, Quality::Suspect, Quality::Fail])
+}
+
+fn any_derived() -> impl Strategy<Value = Vec<(usize, i64, Reading, Quality)>> {
+    let value = prop_oneof![
+        9 => (0_i32..3).prop_map(|value| Ok(Scaled(value))),
+        1 => Just(Err(Fault::Bus)),
+    ];
+    // The last series is read by no node, so that much stands anew in it.
+    let index = prop_oneof![4 => Just(SERIES - 1), 1 => 0..SERIES];
+    prop::collection::vec((index, any_time_us(), value, any_quality()), 1..12)
+}
+
+fn any_flags() -> impl Strategy<Value = Vec<(usize, i64, Quality)>> {
+    prop::collection::vec((0..SERIES, any_time_us(), any_quality()), 1..12)
 }
 
 fn any_pieces() -> impl Strategy<Value = Vec<Piece>> {
@@ -58,6 +78,8 @@ fn any_pieces() -> impl Strategy<Value = Vec<Piece>> {
         2 => any_readings().prop_map(Piece::Guest),
         1 => (0..FLASHES.len(), 0_u64..150, 0_u64..20)
             .prop_map(|(flash, first, more)| Piece::Gap(flash, first, more)),
+        3 => any_derived().prop_map(Piece::Derived),
+        3 => any_flags().prop_map(Piece::Flags),
     ];
     prop::collection::vec(piece, 1..4)
 }
@@ -87,13 +109,29 @@ struct Model {
 
 impl Model {
     fn commit(&mut self, ids: &[SeriesId], pieces: &[Piece]) -> Committed {
-        let mut entry = Vec::new();
+        let mut entry: Vec<Sample> = Vec::new();
+        // What stands anew of what was there before this batch, and whether the journal tells.
+        let mut anew: BTreeMap<(SeriesId, i64), (Sample, bool)> = BTreeMap::new();
         let newest: BTreeMap<SeriesId, i64> = self
             .series
             .iter()
             .filter_map(|(index, taken)| Some((ids[*index], *taken.last_key_value()?.0)))
             .collect();
         let (mut repeated, mut shifted, mut changed) = (0, 0, false);
+        let (mut replaced, mut flagged) = (0, 0);
+        let place = |entry: &mut Vec<Sample>, anew: &mut BTreeMap<_, _>, sample: Sample, told| {
+            let new = entry
+                .iter_mut()
+                .find(|other| (other.series, other.time) == (sample.series, sample.time));
+            match new {
+                Some(new) => *new = sample,
+                None => {
+                    let key = (sample.series, sample.time.micros());
+                    let told = told || anew.get(&key).is_some_and(|&(_, told)| told);
+                    anew.insert(key, (sample, told));
+                }
+            }
+        };
         for piece in pieces {
             match piece {
                 Piece::Node(flash, first, readings) => {
@@ -127,6 +165,34 @@ impl Model {
                         }
                     }
                 }
+                Piece::Derived(samples) => {
+                    for &(index, time_us, reading, quality) in samples {
+                        let derived = Sample { reading, quality, ..sample(ids[index], time_us, 0) };
+                        let taken = self.series.entry(index).or_default();
+                        match taken.insert(time_us, derived) {
+                            None => entry.push(derived),
+                            Some(there) if there == derived => repeated += 1,
+                            Some(there) if there.taken.is_some() => {
+                                taken.insert(time_us, there);
+                                repeated += 1;
+                            }
+                            Some(_) => {
+                                replaced += 1;
+                                place(&mut entry, &mut anew, derived, true);
+                            }
+                        }
+                    }
+                }
+                Piece::Flags(flags) => {
+                    for &(index, time_us, quality) in flags {
+                        let there = self.series.entry(index).or_default().get_mut(&time_us);
+                        if let Some(there) = there.filter(|there| there.quality != quality) {
+                            there.quality = quality;
+                            flagged += 1;
+                            place(&mut entry, &mut anew, *there, false);
+                        }
+                    }
+                }
                 Piece::Gap(flash, first, more) => {
                     for sequence in *first..=first + more {
                         if !self.kept.contains(&(*flash, sequence)) {
@@ -141,11 +207,12 @@ impl Model {
             newest.get(&sample.series).is_some_and(|newest| *newest > sample.time.micros())
         };
         let late = entry.iter().filter(is_late).count() as u64;
-        if kept > 0 || changed {
+        if kept > 0 || changed || !anew.is_empty() {
+            entry.extend(anew.values().filter(|(_, told)| *told).map(|(sample, _)| *sample));
             self.journal.push(entry);
         }
         let position = Position(self.journal.len() as u64);
-        Committed { position, kept, repeated, shifted, late, replaced: 0, flagged: 0 }
+        Committed { position, kept, repeated, shifted, late, replaced, flagged }
     }
 
     fn keep(
@@ -180,6 +247,20 @@ fn to_batch(ids: &[SeriesId], pieces: &[Piece]) -> Batch {
         },
         Piece::Guest(readings) => {
             Part::Readings { origin: Origin::Guest, samples: incoming(0, readings) }
+        }
+        Piece::Derived(samples) => {
+            let derived = |&(index, time_us, reading, quality): &(usize, i64, Reading, Quality)| {
+                Sample { reading, quality, ..sample(ids[index], time_us, 0) }
+            };
+            Part::Derived(samples.iter().map(derived).collect())
+        }
+        Piece::Flags(flags) => {
+            let flag = |&(index, time_us, quality): &(usize, i64, Quality)| Flag {
+                series: ids[index],
+                time: Timestamp::from_micros(time_us).unwrap(),
+                quality,
+            };
+            Part::Flags(flags.iter().map(flag).collect())
         }
         Piece::Gap(flash, first, more) => Part::Gap(Gap {
             node: node(),
@@ -234,8 +315,8 @@ fn check_buckets(engine: &Engine, id: SeriesId, samples: &[Sample]) {
         for (index, &start) in columns.time_ms.iter().enumerate() {
             let of_bucket =
                 inside().filter(|s| (start..start + step_ms).contains(&s.time.millis()));
-            let values: Vec<i32> =
-                of_bucket.clone().filter_map(|s| s.reading.ok()).map(|v| v.0).collect();
+            let usable = of_bucket.clone().filter(|s| s.quality != Quality::Fail);
+            let values: Vec<i32> = usable.filter_map(|s| s.reading.ok()).map(|v| v.0).collect();
             assert_eq!(columns.count[index] as usize, values.len());
             assert_eq!(columns.min[index], values.iter().min().map(|v| f64::from(*v)));
             assert_eq!(columns.max[index], values.iter().max().map(|v| f64::from(*v)));
@@ -260,7 +341,7 @@ fn run(actions: Vec<Action>) {
     let ids: Vec<SeriesId> = (0..SERIES).map(|index| series(&engine, index)).collect();
     let mut model = Model::default();
     let mut commits: Vec<Vec<Piece>> = Vec::new();
-    for action in actions {
+    for (index, action) in actions.into_iter().enumerate() {
         match action {
             Action::Commit(pieces) => {
                 let found = engine.commit(&to_batch(&ids, &pieces)).unwrap();
@@ -300,6 +381,10 @@ fn run(actions: Vec<Action>) {
             }
         }
         check(&engine, &ids, &model);
+        // Now and then another process beside it, before memory is in any chunk.
+        if index % 4 == 3 {
+            check(&Engine::open_read_only(dir.path()).unwrap(), &ids, &model);
+        }
     }
 }
 
