@@ -11,9 +11,9 @@ use std::{
 use toml::Table;
 
 /// Rooms without a clock, a socket or an executor.
-const PURE: [&str; 10] = [
-    "measure", "wire", "sensors", "node", "agronomy", "nursery", "people", "alarms", "exposure",
-    "export",
+const PURE: [&str; 11] = [
+    "measure", "wire", "sensors", "node", "agronomy", "quality", "nursery", "people", "alarms",
+    "exposure", "export",
 ];
 /// What a pure room must not use.
 const IMPURE: [&str; 6] = ["tokio", "rumqttc", "rmqtt", "axum", "tokio-util", "embassy-time"];

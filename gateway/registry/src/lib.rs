@@ -9,6 +9,7 @@ mod accessions;
 mod audit;
 mod batches;
 mod births;
+mod calibrations;
 mod confirmations;
 mod contacts;
 mod counts;
@@ -46,6 +47,10 @@ pub use accessions::{
 pub use audit::{CHANGES_PAGE_MAX, Change};
 pub use batches::{BATCH_WHY_CHARS_MAX, BATCHES_MAX, BatchState, Deed};
 pub use births::{BIRTH_BYTES_MAX, Birth};
+pub use calibrations::{
+    CALIBRATION_BY_CHARS_MAX, CALIBRATION_NOTE_CHARS_MAX, Derivation, NewCalibration,
+    Recalibration, Recomputed,
+};
 pub use confirmations::CONFIRMATIONS_MAX;
 pub use contacts::Person;
 pub use counts::OpenAlarms;
@@ -84,6 +89,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../migrations/003-nights.sql")),
     M::up(include_str!("../migrations/004-nodes.sql")),
     M::up(include_str!("../migrations/005-firmware.sql")),
+    M::up(include_str!("../migrations/006-calibration.sql")),
 ];
 
 /// The registry's file, open for reading and writing.
@@ -115,6 +121,8 @@ pub enum Topic {
     Nursery,
     /// Nodes and where they stand.
     Nodes,
+    /// Calibrations of channels.
+    Calibrations,
 }
 
 impl Topic {
@@ -122,6 +130,7 @@ impl Topic {
         match self {
             Self::Nursery => "nursery",
             Self::Nodes => "nodes",
+            Self::Calibrations => "calibrations",
         }
     }
 }

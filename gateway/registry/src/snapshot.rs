@@ -43,6 +43,10 @@ impl Snapshot {
         }
         let has_engine = ask("SELECT 1 FROM sqlite_schema WHERE name = 'alarm_engine'")?.is_some();
         let judged = if has_engine { ask("SELECT position FROM alarm_engine")? } else { None };
+        let has_refine = ask("SELECT 1 FROM sqlite_schema WHERE name = 'refine'")?.is_some();
+        let refined = if has_refine { ask("SELECT position FROM refine")? } else { None };
+        // Positions are not negative: as they are kept, they order as they count.
+        let judged = refined.into_iter().chain(judged).min();
         let pages = ask("PRAGMA page_count")?.unwrap_or(0);
         let page = ask("PRAGMA page_size")?.unwrap_or(0);
         Ok(Self {
