@@ -366,6 +366,8 @@ export const zh = {
   'quantity.mains_present': '市电',
   'quantity.door_open': '门窗',
   'quantity.mist_flow': '喷雾水流',
+  'quantity.dew_point': '露点温度',
+  'quantity.absolute_humidity': '绝对湿度',
 
   'short.air_temperature': '气温',
   'short.relative_humidity': '湿度',
@@ -390,6 +392,8 @@ export const zh = {
   'short.mains_present': '市电',
   'short.door_open': '门窗',
   'short.mist_flow': '喷雾',
+  'short.dew_point': '露点',
+  'short.absolute_humidity': '绝对湿度',
 
   'contact.mains_present.1': '有电',
   'contact.mains_present.0': '断电',
@@ -764,6 +768,8 @@ export const en: Record<Key, string> = {
   'quantity.mains_present': 'Mains supply',
   'quantity.door_open': 'Door or vent',
   'quantity.mist_flow': 'Mist flow',
+  'quantity.dew_point': 'Dew point',
+  'quantity.absolute_humidity': 'Absolute humidity',
 
   'short.air_temperature': 'Air temp.',
   'short.relative_humidity': 'Humidity',
@@ -788,6 +794,8 @@ export const en: Record<Key, string> = {
   'short.mains_present': 'Mains',
   'short.door_open': 'Door',
   'short.mist_flow': 'Mist',
+  'short.dew_point': 'Dew point',
+  'short.absolute_humidity': 'Abs. humidity',
 
   'contact.mains_present.1': 'on',
   'contact.mains_present.0': 'off',

@@ -11,6 +11,7 @@ const UNITS: Record<string, string> = {
   '[ppm]': 'ppm',
   lx: 'lx',
   'mS/cm': 'mS/cm',
+  'g/m3': 'g/m³',
   '[pH]': '',
   'umol/m2/s': 'µmol/m²/s',
   kPa: 'kPa',
@@ -58,6 +59,8 @@ const DECIMALS: Record<string, number> = {
   mains_present: 0,
   door_open: 0,
   mist_flow: 0,
+  dew_point: 1,
+  absolute_humidity: 1,
 };
 
 /** Returns how many decimals a quantity is shown with where no channel says. */

@@ -51,6 +51,8 @@ const ORDER = [
   'air_temperature',
   'relative_humidity',
   'vapour_pressure_deficit',
+  'dew_point',
+  'absolute_humidity',
   'ppfd',
   'illuminance',
   'co2',

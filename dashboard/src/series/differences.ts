@@ -29,6 +29,7 @@ const STEP: Record<string, number> = {
   substrate_temperature: 1,
   water_temperature: 1,
   surface_temperature: 1,
+  dew_point: 1,
   leaf_wetness: 5,
   relative_humidity: 5,
   substrate_moisture: 5,

@@ -23,6 +23,7 @@ const BOUNDS: Record<string, Bounds> = {
   ppfd: { low: 0, high: null },
   daily_light_integral: { low: 0, high: null },
   vapour_pressure_deficit: { low: 0, high: null },
+  absolute_humidity: { low: 0, high: null },
   co2: { low: 0, high: null },
   substrate_ec: { low: 0, high: null },
 };

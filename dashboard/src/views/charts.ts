@@ -13,6 +13,8 @@ const ORDER = [
   'air_temperature',
   'relative_humidity',
   'vapour_pressure_deficit',
+  'dew_point',
+  'absolute_humidity',
   'illuminance',
   'ppfd',
   'daily_light_integral',

@@ -275,9 +275,32 @@ pub struct Judge {
     pub flat: Flat,
 }
 
+/// What each test of a [`Judge`] says of one reading; `None`: not run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdicts {
+    /// Test 4.
+    pub range: Quality,
+    /// Test 7.
+    pub rate: Option<Quality>,
+    /// Test 8.
+    pub flat: Option<Quality>,
+}
+
+impl Verdicts {
+    /// Returns the one flag of all that were run.
+    pub fn combined(self) -> Quality {
+        combined([Some(self.range), self.rate, self.flat].into_iter().flatten())
+    }
+}
+
 impl Judge {
     /// Judges a reading taken at `at_ms`.
     pub fn judge(&mut self, thresholds: &Thresholds, at_ms: u32, reading: Reading) -> Quality {
+        self.each(thresholds, at_ms, reading).combined()
+    }
+
+    /// Judges a reading taken at `at_ms`, and says so test by test.
+    pub fn each(&mut self, thresholds: &Thresholds, at_ms: u32, reading: Reading) -> Verdicts {
         let range = thresholds.range.judge(reading);
         let rate = thresholds.rate.map(|limit| self.rate.judge(&limit, at_ms, reading));
         let is_waived = |waived: i32| reading.is_ok_and(|value| value.0 >= waived);
@@ -287,7 +310,7 @@ impl Judge {
         } else {
             thresholds.flat.map(|limit| self.flat.judge(&limit, at_ms, reading))
         };
-        combined([Some(range), rate, flat].into_iter().flatten())
+        Verdicts { range, rate, flat }
     }
 }
 

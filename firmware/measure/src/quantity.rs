@@ -54,6 +54,10 @@ pub enum Quantity {
     DoorOpen = 22,
     /// Whether water flows in the mist line: 1 or 0.
     MistFlow = 23,
+    /// Dew point of the air over liquid water, in degrees Celsius.
+    DewPoint = 24,
+    /// Mass of water vapour in a volume of air, in grams per cubic metre.
+    AbsoluteHumidity = 25,
 }
 
 /// What is fixed about a quantity.
@@ -67,7 +71,7 @@ struct Facts {
 
 impl Quantity {
     /// Every quantity, in the order of its number.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::AirTemperature,
         Self::RelativeHumidity,
         Self::Co2,
@@ -91,6 +95,8 @@ impl Quantity {
         Self::MainsPresent,
         Self::DoorOpen,
         Self::MistFlow,
+        Self::DewPoint,
+        Self::AbsoluteHumidity,
     ];
 
     const fn facts(self) -> Facts {
@@ -129,6 +135,10 @@ impl Quantity {
             Self::MainsPresent => facts("mains_present", "1", 0, (0, 1)),
             Self::DoorOpen => facts("door_open", "1", 0, (0, 1)),
             Self::MistFlow => facts("mist_flow", "1", 0, (0, 1)),
+            // As far as the air temperature's: saturated air has its dew point there.
+            Self::DewPoint => facts("dew_point", "Cel", 3, (-200_000, 125_000)),
+            // Saturated air of 70 °C holds 198 g/m3.
+            Self::AbsoluteHumidity => facts("absolute_humidity", "g/m3", 2, (0, 20_000)),
         }
     }
 

@@ -215,7 +215,8 @@ fn deadband(quantity: Quantity, bands: &[Band], bound: Option<&Bound>) -> Scaled
         Quantity::AirTemperature
         | Quantity::SubstrateTemperature
         | Quantity::WaterTemperature
-        | Quantity::SurfaceTemperature => 0.5,
+        | Quantity::SurfaceTemperature
+        | Quantity::DewPoint => 0.5,
         Quantity::RelativeHumidity => 3.0,
         Quantity::Co2 => 50.0,
         Quantity::VapourPressureDeficit => 0.05,

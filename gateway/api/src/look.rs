@@ -258,6 +258,8 @@ pub(crate) const fn shown_decimals(quantity: Quantity) -> u8 {
         | Quantity::SubstrateMoisture
         | Quantity::WaterTemperature
         | Quantity::SurfaceTemperature
+        | Quantity::DewPoint
+        | Quantity::AbsoluteHumidity
         | Quantity::Rainfall
         | Quantity::WindSpeed
         | Quantity::AirPressure => 1,

@@ -219,7 +219,7 @@ fn shown<'a>(
     series: &[(SeriesId, &'a SeriesKey)],
     worst: Option<u32>,
 ) -> Vec<(SeriesId, &'a SeriesKey)> {
-    const ORDER: [Quantity; 19] = [
+    const ORDER: [Quantity; 21] = [
         Quantity::AirTemperature,
         Quantity::RelativeHumidity,
         Quantity::SubstrateMoisture,
@@ -239,6 +239,8 @@ fn shown<'a>(
         Quantity::DoorOpen,
         Quantity::MistFlow,
         Quantity::AirPressure,
+        Quantity::DewPoint,
+        Quantity::AbsoluteHumidity,
     ];
     let worst = series.iter().find(|(id, _)| Some(id.0) == worst);
     let mut shown: Vec<(SeriesId, &SeriesKey)> = Vec::new();

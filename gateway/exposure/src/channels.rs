@@ -192,8 +192,17 @@ fn usable(sample: &Sample) -> Option<i32> {
 /// Returns the series of the site that are joined.
 fn joined_series<'a>(house: &House<'a>) -> impl Iterator<Item = (SeriesId, &'a SeriesKey)> {
     let site = house.site;
-    let joined =
-        |quantity| !matches!(quantity, Quantity::VapourPressureDeficit | Quantity::SupplyVoltage);
+    // What follows from other channels is made anew of those, or is no more than they say.
+    let joined = |quantity| {
+        !matches!(
+            quantity,
+            Quantity::VapourPressureDeficit
+                | Quantity::DewPoint
+                | Quantity::AbsoluteHumidity
+                | Quantity::DailyLightIntegral
+                | Quantity::SupplyVoltage
+        )
+    };
     let series = house.series.iter().map(|(id, key)| (*id, key));
     series.filter(move |(_, key)| key.node.site == *site && joined(key.quantity))
 }

@@ -53,6 +53,8 @@ pub const fn quantity_name(quantity: Quantity) -> Words {
         Quantity::MainsPresent => words("市电", "mains supply"),
         Quantity::DoorOpen => words("门或窗", "door or vent"),
         Quantity::MistFlow => words("喷雾水流", "mist flow"),
+        Quantity::DewPoint => words("露点温度", "dew point"),
+        Quantity::AbsoluteHumidity => words("绝对湿度", "absolute humidity"),
         _ => words("读数", "reading"),
     }
 }
@@ -66,6 +68,7 @@ pub fn unit_shown(quantity: Quantity) -> &'static str {
         "umol/m2/s" => "µmol/m²/s",
         "mol/m2/d" => "mol/m²/d",
         "W/m2" => "W/m²",
+        "g/m3" => "g/m³",
         "deg" => "°",
         // A contact is there or not; it has no unit.
         "1" => "",
@@ -99,6 +102,8 @@ pub(crate) fn number(value: Scaled, beside: Option<Scaled>, quantity: Quantity) 
         | Quantity::SubstrateMoisture
         | Quantity::WaterTemperature
         | Quantity::SurfaceTemperature
+        | Quantity::DewPoint
+        | Quantity::AbsoluteHumidity
         | Quantity::Rainfall
         | Quantity::WindSpeed
         | Quantity::AirPressure => 1,
