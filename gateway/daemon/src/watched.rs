@@ -4,7 +4,10 @@ use std::{ops::ControlFlow, sync::Arc};
 
 use measure::{FlashId, NodeKey, SequenceRange, Timestamp};
 use prometheus_client::metrics::histogram::Histogram;
-use store::{Batch, Columns, Committed, Error, Gap, Position, Sample, SeriesId, SeriesKey, Store};
+use store::{
+    Batch, Columns, Committed, Error, Gap, Position, Retained, Sample, SeriesId, SeriesKey,
+    Silence, Store,
+};
 
 use crate::{clock::Stopwatch, reserve::Reserve};
 
@@ -86,6 +89,29 @@ impl Store for Watched {
         origin: Timestamp,
     ) -> Result<Columns, Error> {
         self.inner.downsample(series, from, to, step_ms, origin)
+    }
+
+    fn at(
+        &self,
+        series: SeriesId,
+        time: Timestamp,
+        age_max_ms: i64,
+    ) -> Result<Option<Sample>, Error> {
+        self.inner.at(series, time, age_max_ms)
+    }
+
+    fn silences(
+        &self,
+        series: SeriesId,
+        from: Timestamp,
+        to: Timestamp,
+        longer_than_ms: i64,
+    ) -> Result<Vec<Silence>, Error> {
+        self.inner.silences(series, from, to, longer_than_ms)
+    }
+
+    fn retained(&self, series: SeriesId) -> Result<Retained, Error> {
+        self.inner.retained(series)
     }
 
     fn journal(

@@ -137,7 +137,7 @@ impl fmt::Display for GapReason {
 }
 
 /// What became of a batch. It is on disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Committed {
     /// Where the journal stands: a new position where anything was kept, else the last one.
     pub position: Position,
@@ -153,4 +153,8 @@ pub struct Committed {
     pub replaced: u64,
     /// Samples whose quality is another from now on.
     pub flagged: u64,
+    /// Guests' samples, derived samples and flags that were refused, because they lie before
+    /// [`Retained::raw_from`](crate::Retained::raw_from): whether they repeat something or change
+    /// it can no longer be told. What a node of ours took is kept whenever it comes.
+    pub expired: u64,
 }

@@ -1,6 +1,6 @@
 //! What a chart is drawn from: buckets of equal length, as columns.
 
-use measure::Quality;
+use measure::{Quality, Timestamp};
 
 /// The most buckets in one answer; a question for more is refused with
 /// [`Error::TooManyBuckets`](crate::Error::TooManyBuckets).
@@ -26,4 +26,31 @@ pub struct Columns {
     pub count: Vec<u32>,
     /// The worst quality of any reading; `None` where there is no reading at all.
     pub quality: Vec<Option<Quality>>,
+}
+
+/// A span in which a series has no sample: from a sample, or the start of the question, to the next
+/// sample, or its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Silence {
+    /// Its start.
+    pub from: Timestamp,
+    /// Its end.
+    pub to: Timestamp,
+}
+
+/// From when on a store still holds what of a series. Hours and days it holds for good.
+///
+/// Before `raw_from` a scan shows nothing, or what came late and was not rolled up yet; buckets are
+/// made of roll-ups, of which one that is cut by an end of the span asked for is counted whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retained {
+    /// Samples as they were taken: every one from then on.
+    pub raw_from: Timestamp,
+    /// Least, mean, greatest, count and worst quality of ten minutes each, UTC.
+    pub ten_minutes_from: Timestamp,
+}
+
+impl Retained {
+    /// Everything.
+    pub const ALL: Self = Self { raw_from: Timestamp::MIN, ten_minutes_from: Timestamp::MIN };
 }

@@ -12,7 +12,7 @@ use measure::{
 
 use crate::{
     BATCH_SAMPLES_MAX, BUCKETS_MAX, Batch, Columns, Committed, Error, Flag, Gap, GapReason,
-    Incoming, Origin, Part, Position, Sample, SeriesId, SeriesKey, Store, Taken,
+    Incoming, Origin, Part, Position, Retained, Sample, SeriesId, SeriesKey, Store, Taken,
 };
 
 /// A moment in 2025 at the start of a UTC day, in milliseconds.
@@ -28,7 +28,7 @@ type Check = fn(&dyn Store);
 /// # Panics
 /// Where a store breaks the contract; the message names the check.
 pub fn run(mut fresh: impl FnMut() -> Box<dyn Store>) {
-    let checks: [(&str, Check); 17] = [
+    let checks: [(&str, Check); 19] = [
         ("a series keeps its number", a_series_keeps_its_number),
         ("what is committed is there", what_is_committed_is_there),
         ("a repeat is dropped", a_repeat_is_dropped),
@@ -45,6 +45,8 @@ pub fn run(mut fresh: impl FnMut() -> Box<dyn Store>) {
         ("a derived sample stands in place of another", a_derived_sample_stands_in_place),
         ("a reading gives way to no derived sample", a_reading_gives_way_to_none),
         ("a flag changes the quality alone", a_flag_changes_the_quality_alone),
+        ("a value at a time is the last before it", a_value_at_a_time_is_the_last_before_it),
+        ("a silence reaches from sample to sample", a_silence_reaches_from_sample_to_sample),
         ("what is refused leaves nothing", what_is_refused_leaves_nothing),
     ];
     for (name, check) in checks {
@@ -448,6 +450,47 @@ fn a_flag_changes_the_quality_alone(store: &dyn Store) {
     let unknown = Flag { series: SeriesId(a.0 + 1_000), time: at(DAY_MS), quality: Quality::Good };
     let refused = store.commit(&Batch { parts: vec![Part::Flags(vec![unknown])] });
     assert!(matches!(refused, Err(Error::UnknownSeries(_))), "{refused:?}");
+}
+
+fn a_value_at_a_time_is_the_last_before_it(store: &dyn Store) {
+    let a = series(store, "a");
+    let days = [0, 1, 40].map(|n| sample(a, DAY_MS + n * 24 * HOUR_MS, n as i32));
+    let days = taken(FLASH, 0, days);
+    commit(store, vec![part(FLASH, 0, &days)]);
+    let [first, second, third] = days.map(Some);
+    let found = |time, age_max_ms| store.at(a, time, age_max_ms).expect("an answer");
+    assert_eq!(found(at(DAY_MS), 0), first);
+    assert_eq!(found(at(DAY_MS).plus_micros(-1), 24 * HOUR_MS), None);
+    assert_eq!(found(at(DAY_MS + 5), 4), None);
+    assert_eq!(found(at(DAY_MS + 5), 5), first);
+    assert_eq!(found(at(DAY_MS + 24 * HOUR_MS), 48 * HOUR_MS), second);
+    assert_eq!(found(at(DAY_MS + 39 * 24 * HOUR_MS), 38 * 24 * HOUR_MS), second);
+    assert_eq!(found(at(DAY_MS + 39 * 24 * HOUR_MS), 38 * 24 * HOUR_MS - 1), None);
+    assert_eq!(found(Timestamp::MAX, i64::MAX), third);
+    assert_eq!(found(at(DAY_MS), -1), first);
+    assert_eq!(store.retained(a).expect("what is left"), Retained::ALL);
+    let unknown = store.at(SeriesId(a.0 + 1_000), at(DAY_MS), 1);
+    assert!(matches!(unknown, Err(Error::UnknownSeries(_))), "{unknown:?}");
+    let unknown = store.retained(SeriesId(a.0 + 1_000));
+    assert!(matches!(unknown, Err(Error::UnknownSeries(_))), "{unknown:?}");
+}
+
+fn a_silence_reaches_from_sample_to_sample(store: &dyn Store) {
+    let a = series(store, "a");
+    let minutes = [10, 11, 12, 30, 31, 50].map(|n| sample(a, DAY_MS + n * 60_000, 0));
+    commit(store, vec![part(FLASH, 0, &minutes)]);
+    let found = |from: i64, to: i64, longer_ms: i64| -> Vec<(i64, i64)> {
+        let (from, to) = (at(DAY_MS + from * 60_000), at(DAY_MS + to * 60_000));
+        let silences = store.silences(a, from, to, longer_ms).expect("the silences");
+        let minute = |time: Timestamp| (time.millis() - DAY_MS) / 60_000;
+        silences.iter().map(|silence| (minute(silence.from), minute(silence.to))).collect()
+    };
+    assert_eq!(found(0, 60, 5 * 60_000), [(0, 10), (12, 30), (31, 50), (50, 60)]);
+    assert_eq!(found(0, 60, 18 * 60_000), [(31, 50)]);
+    assert_eq!(found(11, 31, 60_000), [(12, 30), (30, 31)][..1]);
+    assert_eq!(found(13, 30, 60_000), [(13, 30)]);
+    assert_eq!(found(20, 20, 0), []);
+    assert_eq!(found(10, 13, 60_000), []);
 }
 
 fn what_is_refused_leaves_nothing(store: &dyn Store) {

@@ -74,6 +74,22 @@ pub enum Error {
         /// The most buckets.
         max: usize,
     },
+    /// What is left of a span is coarser than the buckets that were asked for.
+    #[error(
+        "series {series} has roll-ups of {} minutes alone before {} ms, in which buckets of {step_ms} \
+         ms do not fit; ask for a multiple of {kept_ms} ms with an origin that is one",
+        .kept_ms / 60_000, .until.millis()
+    )]
+    Coarser {
+        /// The series.
+        series: SeriesId,
+        /// The step asked for.
+        step_ms: i64,
+        /// The step of what is left.
+        kept_ms: i64,
+        /// From when on the store holds more.
+        until: Timestamp,
+    },
     /// The store never gave this number to a series.
     #[error("series {0} is unknown")]
     UnknownSeries(SeriesId),
@@ -133,6 +149,7 @@ impl Error {
             | Self::TooManySeries { .. }
             | Self::BatchTooLarge { .. }
             | Self::TooManyBuckets { .. }
+            | Self::Coarser { .. }
             | Self::UnknownSeries(_)
             | Self::NoFreeTime { .. }
             | Self::Trimmed { .. }

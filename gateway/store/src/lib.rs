@@ -20,7 +20,7 @@ mod store;
 pub use batch::{
     BATCH_SAMPLES_MAX, Batch, Committed, Flag, Gap, GapReason, Incoming, Origin, Part,
 };
-pub use columns::{BUCKETS_MAX, Columns};
+pub use columns::{BUCKETS_MAX, Columns, Retained, Silence};
 pub use error::Error;
 pub use series::{Position, SERIES_MAX, Sample, SeriesId, SeriesKey, Taken};
-pub use store::{GAPS_ANSWER_MAX, JOURNAL_ANSWER_SAMPLES_MAX, Store};
+pub use store::{GAPS_ANSWER_MAX, JOURNAL_ANSWER_SAMPLES_MAX, SILENCES_ANSWER_MAX, Store};

@@ -4,13 +4,23 @@ use std::ops::ControlFlow;
 
 use measure::{FlashId, NodeKey, SequenceRange, Timestamp};
 
-use crate::{Batch, Columns, Committed, Error, Gap, Position, Sample, SeriesId, SeriesKey};
+use crate::{
+    Batch, Columns, Committed, Error, Gap, Position, Retained, Sample, SeriesId, SeriesKey, Silence,
+};
 
 /// The most samples in one answer of [`Store::journal`], rounded up to a whole commit: the rest
 /// comes with the next question.
 pub const JOURNAL_ANSWER_SAMPLES_MAX: usize = 65_536;
+/// The most silences in one answer of [`Store::silences`]: the earliest are given; the others come
+/// with a question that begins at the end of the last one.
+pub const SILENCES_ANSWER_MAX: usize = 10_000;
 /// The most gaps in one answer of [`Store::gaps`]: the latest are given, older ones left out.
 pub const GAPS_ANSWER_MAX: usize = 10_000;
+
+/// What [`Store::at`] looks through first, and how many times as much next: most questions are
+/// answered by the last minutes, and a series that is silent costs little more than one scan.
+const AT_WINDOW_MS: i64 = 3_600_000;
+const AT_WINDOW_GROWTH: i64 = 24;
 
 /// Keeps samples for good and answers questions about them.
 ///
@@ -74,8 +84,9 @@ pub trait Store: Send + Sync {
     /// Whole hours are read from summaries; [`Columns`] says what is counted.
     ///
     /// # Errors
-    /// [`Error::TooManyBuckets`], [`Error::UnknownSeries`], [`Error::Corrupt`] or what the backend
-    /// says.
+    /// [`Error::TooManyBuckets`], [`Error::UnknownSeries`], [`Error::Corrupt`],
+    /// [`Error::Coarser`] where the buckets do not fit to what is left of the span ([`Retained`]),
+    /// or what the backend says.
     fn downsample(
         &self,
         series: SeriesId,
@@ -84,6 +95,77 @@ pub trait Store: Send + Sync {
         step_ms: i64,
         origin: Timestamp,
     ) -> Result<Columns, Error>;
+
+    /// Returns the last sample of a series at or before `time` that is at most `age_max_ms` older.
+    /// (At [`Timestamp::MAX`], which no span includes, the last one before it.)
+    ///
+    /// # Errors
+    /// As [`Store::scan`].
+    fn at(
+        &self,
+        series: SeriesId,
+        time: Timestamp,
+        age_max_ms: i64,
+    ) -> Result<Option<Sample>, Error> {
+        let age_max_ms = age_max_ms.max(0);
+        let (mut window_ms, mut end) = (AT_WINDOW_MS.min(age_max_ms), time.plus_micros(1));
+        loop {
+            let from = time.plus_ms(-window_ms);
+            let mut found = None;
+            let mut visit = |sample: &Sample| {
+                found = Some(*sample);
+                ControlFlow::Continue(())
+            };
+            self.scan(series, from, end, &mut visit)?;
+            if found.is_some() || window_ms == age_max_ms {
+                return Ok(found);
+            }
+            end = from;
+            window_ms = window_ms.saturating_mul(AT_WINDOW_GROWTH).min(age_max_ms);
+        }
+    }
+
+    /// Returns the spans of `[from, to)` longer than `longer_than_ms` in which a series has no
+    /// sample, of any quality, in the order of time: at most [`SILENCES_ANSWER_MAX`].
+    ///
+    /// # Errors
+    /// As [`Store::scan`].
+    fn silences(
+        &self,
+        series: SeriesId,
+        from: Timestamp,
+        to: Timestamp,
+        longer_than_ms: i64,
+    ) -> Result<Vec<Silence>, Error> {
+        let longest_us = longer_than_ms.max(0).saturating_mul(1_000);
+        let (mut silences, mut since) = (Vec::new(), from);
+        let mut until = |time: Timestamp| {
+            if time.micros_since(since) > longest_us {
+                silences.push(Silence { from: since, to: time });
+            }
+            since = time;
+            silences.len() < SILENCES_ANSWER_MAX
+        };
+        let mut visit = |sample: &Sample| {
+            if until(sample.time) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        };
+        self.scan(series, from, to, &mut visit)?;
+        if from < to && silences.len() < SILENCES_ANSWER_MAX && to.micros_since(since) > longest_us
+        {
+            silences.push(Silence { from: since, to });
+        }
+        Ok(silences)
+    }
+
+    /// Returns from when on the store still holds what of a series; everything, unless it was told
+    /// to let go of what is old.
+    ///
+    /// # Errors
+    /// [`Error::UnknownSeries`], or what the backend says.
+    fn retained(&self, series: SeriesId) -> Result<Retained, Error> {
+        self.scan(series, Timestamp::MIN, Timestamp::MIN, &mut |_| ControlFlow::Break(()))?;
+        Ok(Retained::ALL)
+    }
 
     /// Returns what the commits after a position have newly kept, as it was kept, oldest first.
     ///

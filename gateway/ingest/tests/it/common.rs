@@ -164,15 +164,7 @@ impl Store for Memory {
             kept.commits += 1;
         }
         let position = Position(kept.commits);
-        Ok(Committed {
-            position,
-            kept: new,
-            repeated,
-            shifted: 0,
-            late: 0,
-            replaced: 0,
-            flagged: 0,
-        })
+        Ok(Committed { position, kept: new, repeated, ..Committed::default() })
     }
 
     fn seen(&self, _: &NodeKey, _: FlashId) -> Result<Vec<SequenceRange>, store::Error> {

@@ -111,12 +111,11 @@ pub(super) fn commit(shared: &Shared, batch: &Batch) -> Result<Committed, Error>
             .execute(params![position.0.cast_signed(), record])?;
         Ok(Change::Keep((plan, record.len() as u64)))
     })?;
-    let Plan { entry, repeated, shifted, late, replaced, flagged, .. } = plan;
+    let Plan { entry, repeated, shifted, late, replaced, flagged, expired, .. } = plan;
     let kept = entry.samples.len() as u64;
     if bytes == 0 {
         let position = shared.state().position;
-        let (kept, shifted, late, replaced, flagged) = (0, 0, 0, 0, 0);
-        return Ok(Committed { position, kept, repeated, shifted, late, replaced, flagged });
+        return Ok(Committed { position, repeated, expired, ..Committed::default() });
     }
     shared.state_mut().apply(position, &entry, |_| true)?;
     writer.commits += 1;
@@ -127,7 +126,7 @@ pub(super) fn commit(shared: &Shared, batch: &Batch) -> Result<Committed, Error>
         (writer.samples, writer.commits) = (0, 0);
         shared.signal(|wanted| wanted.checkpoint = true);
     }
-    Ok(Committed { position, kept, repeated, shifted, late, replaced, flagged })
+    Ok(Committed { position, kept, repeated, shifted, late, replaced, flagged, expired })
 }
 
 fn size_of(batch: &Batch) -> usize {

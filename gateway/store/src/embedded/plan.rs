@@ -40,6 +40,8 @@ pub(super) struct Plan {
     pub(super) replaced: u64,
     /// Samples whose quality is another.
     pub(super) flagged: u64,
+    /// What lies before the boundary of its series and is refused.
+    pub(super) expired: u64,
 }
 
 /// Plans a batch; every flash that it names is in `state`.
@@ -52,6 +54,7 @@ pub(super) fn plan(connection: &Connection, state: &State, batch: &Batch) -> Res
         late: 0,
         replaced: 0,
         flagged: 0,
+        expired: 0,
     };
     let stands_anew = |part: &Part| matches!(part, Part::Derived(_) | Part::Flags(_));
     let mut planner = Planner {

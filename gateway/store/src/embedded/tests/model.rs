@@ -212,7 +212,7 @@ impl Model {
             self.journal.push(entry);
         }
         let position = Position(self.journal.len() as u64);
-        Committed { position, kept, repeated, shifted, late, replaced, flagged }
+        Committed { position, kept, repeated, shifted, late, replaced, flagged, expired: 0 }
     }
 
     fn keep(
