@@ -6,6 +6,9 @@
 
 use measure::Timestamp;
 
+use crate::Error;
+use crate::error::within;
+
 /// The sun's centre below the horizon at sunrise and sunset, in degrees: 34' refraction and 16'
 /// radius.
 const HORIZON_DEG: f64 = -0.833;
@@ -22,6 +25,19 @@ pub struct Place {
     pub latitude_deg: f64,
     /// Degrees east, -180 to 180.
     pub longitude_deg: f64,
+}
+
+impl Place {
+    /// Checks a place in degrees north and east. A place that is made without is a place of
+    /// somebody else's checking.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] beyond the poles or half way round, and for what is no number.
+    pub fn new(latitude_deg: f64, longitude_deg: f64) -> Result<Self, Error> {
+        within("a latitude", "°", latitude_deg, -90.0, 90.0)?;
+        within("a longitude", "°", longitude_deg, -180.0, 180.0)?;
+        Ok(Self { latitude_deg, longitude_deg })
+    }
 }
 
 /// Where the sun stands.
@@ -151,6 +167,19 @@ pub fn day(at: Timestamp, place: Place) -> Day {
     match (event(-1.0), event(1.0)) {
         (Ok(rise), Ok(set)) => Day::Rises { rise, set },
         (Err(never), _) | (_, Err(never)) => never,
+    }
+}
+
+/// Returns how long the sun is up on the solar day that `at` belongs to, in hours: 24 on a polar
+/// day and 0 in a polar night.
+///
+/// As [`day`]: the upper edge of the sun with refraction, about 8 minutes more than the
+/// astronomical day of FAO-56 equation 34 at middle latitudes.
+pub fn day_length_hours(at: Timestamp, place: Place) -> f64 {
+    match day(at, place) {
+        Day::Rises { rise, set } => set.micros_since(rise) as f64 / 3_600e6,
+        Day::Up => 24.0,
+        Day::Down => 0.0,
     }
 }
 
@@ -284,6 +313,24 @@ mod tests {
         assert!(summer.light && summer.until.ms_since(summer.from) > 5 * 86_400_000);
         let winter = phase(utc(2026, 12, 21, 12, 0, 0), tromso);
         assert!(!winter.light && winter.until.ms_since(winter.from) > 5 * 86_400_000);
+    }
+
+    /// Nanchuan on the equinox and the solstices, by the hour angle of -0.833° at the declinations
+    /// of 0° and ±23.436° (Meeus 1998, equation 15.1); Tromsø without sunset and sunrise.
+    #[test]
+    fn days_are_as_long_as_their_season() {
+        let hours = |latitude_deg, month, of_month| {
+            let place = Place { latitude_deg, longitude_deg: 107.1 };
+            day_length_hours(utc(2026, month, of_month, 5, 0, 0), place)
+        };
+        near(hours(29.16, 3, 20), 12.127, 0.02);
+        near(hours(29.16, 6, 21), 14.009, 0.02);
+        near(hours(29.16, 12, 21), 10.276, 0.02);
+        near(hours(0.0, 6, 21), 12.121, 0.02);
+        assert_eq!((hours(69.65, 6, 21), hours(69.65, 12, 21)), (24.0, 0.0));
+        assert_eq!((hours(90.0, 6, 21), hours(-90.0, 6, 21)), (24.0, 0.0));
+        assert!(Place::new(90.1, 0.0).is_err() && Place::new(0.0, f64::NAN).is_err());
+        assert_eq!(Place::new(29.16, 107.1), Ok(NANCHUAN));
     }
 
     #[test]

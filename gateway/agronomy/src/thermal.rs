@@ -1,31 +1,101 @@
-//! Thermal time: how much of the warmth that moves a plant on has passed.
+//! Thermal time at an instant: how fast warmth moves a plant on.
 
-use crate::Celsius;
+use crate::{Celsius, Error};
 
 /// Between which temperatures a plant develops.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cardinal {
-    /// Below it nothing moves on.
-    pub base: Celsius,
-    /// Above it nothing moves on faster; open where nobody has measured it.
-    pub upper: Option<Celsius>,
+    base: Celsius,
+    upper: Option<Celsius>,
 }
 
 /// The base temperature of a crop that nobody has cited one for, in degrees Celsius: a proposal
 /// (class G). 10 °C is what much of the literature takes for plants of warm regions.
 pub const BASE_C_DEFAULT: f64 = 10.0;
 
+impl Cardinal {
+    /// The default: [`BASE_C_DEFAULT`] and no upper temperature.
+    pub const DEFAULT: Self = Self { base: Celsius::known(BASE_C_DEFAULT), upper: None };
+
+    /// Checks a base temperature and an upper one, which is open where nobody has measured it.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] for what is no temperature, [`Error::Order`] where the base lies above
+    /// the upper one.
+    pub fn new(base_c: f64, upper_c: Option<f64>) -> Result<Self, Error> {
+        let base = Celsius::new(base_c)?;
+        let upper = upper_c.map(Celsius::new).transpose()?;
+        if let Some(high) = upper_c
+            && base_c > high
+        {
+            let (lower, higher) = ("the base temperature", "the upper one");
+            return Err(Error::Order { lower, low: base_c, higher, high, unit: "°C" });
+        }
+        Ok(Self { base, upper })
+    }
+
+    /// Returns the temperature below which nothing moves on.
+    pub const fn base(self) -> Celsius {
+        self.base
+    }
+
+    /// Returns the temperature above which nothing moves on faster.
+    pub const fn upper(self) -> Option<Celsius> {
+        self.upper
+    }
+
+    /// Returns the upper temperature in degrees Celsius, infinite where it is open.
+    pub(crate) fn upper_c(self) -> f64 {
+        self.upper.map_or(f64::INFINITY, Celsius::degrees)
+    }
+}
+
+/// What becomes of development above the upper temperature.
+///
+/// Zalom, Goodell, Wilson, Barnett and Bentley 1983, Degree-days: the calculation and use of heat
+/// units in pest management, University of California DANR Leaflet 21373.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cutoff {
+    /// It goes on as fast as at the upper temperature.
+    #[default]
+    Horizontal,
+    /// It slows down by as much as it had grown faster below, and stands still where nothing is
+    /// left. Roltsch, Zalom, Strawn, Strand and Pitcairn 1999, International Journal of
+    /// Biometeorology 42:169–176, doi:10.1007/s004840050101.
+    Intermediate,
+    /// It stands still.
+    Vertical,
+}
+
 /// Returns how far the air is above the base temperature, counted at most up to the upper one, in
 /// degrees Celsius. Its integral over days is the thermal time in degree-days.
 ///
 /// McMaster and Wilhelm 1997, Agricultural and Forest Meteorology 87:291–300, equation 1 in their
 /// interpretation 2 (temperatures are cut before they are averaged), taken at every instant instead
-/// of at a day's extremes, doi:10.1016/S0168-1923(97)00027-0. The cut at the upper temperature is the
-/// horizontal one of Zalom and others 1983. It holds where development runs in proportion to
+/// of at a day's extremes, doi:10.1016/S0168-1923(97)00027-0. The cut at the upper temperature is
+/// the horizontal one of Zalom and others 1983. It holds where development runs in proportion to
 /// temperature; that it slows down again in great heat is not in it.
 pub fn effective_temperature(air: Celsius, cardinal: Cardinal) -> f64 {
-    let air_c = cardinal.upper.map_or(air.0, |upper| air.0.min(upper.0));
-    (air_c - cardinal.base.0).max(0.0)
+    effective_temperature_cut(air, cardinal, Cutoff::Horizontal)
+}
+
+/// Returns how far the air is above the base temperature with a cutoff at the upper one, in degrees
+/// Celsius.
+///
+/// As [`effective_temperature`]; sources of the others with [`Cutoff`]. At the upper temperature
+/// itself none of them cuts anything.
+pub fn effective_temperature_cut(air: Celsius, cardinal: Cardinal, cutoff: Cutoff) -> f64 {
+    let (air_c, base_c, upper_c) = (air.degrees(), cardinal.base.degrees(), cardinal.upper_c());
+    let rate = if air_c <= upper_c {
+        air_c - base_c
+    } else {
+        match cutoff {
+            Cutoff::Horizontal => upper_c - base_c,
+            Cutoff::Intermediate => upper_c - base_c - (air_c - upper_c),
+            Cutoff::Vertical => 0.0,
+        }
+    };
+    rate.max(0.0)
 }
 
 #[cfg(test)]
@@ -34,10 +104,14 @@ mod tests {
 
     use super::*;
 
+    fn of(degrees: f64) -> Celsius {
+        Celsius::new(degrees).unwrap()
+    }
+
     /// The project's agronomy notes: McMaster and Wilhelm, interpretation 2, base 0 °C.
     #[test]
     fn a_day_of_two_temperatures_follows_the_table() {
-        let cardinal = Cardinal { base: Celsius(0.0), upper: None };
+        let cardinal = Cardinal::new(0.0, None).unwrap();
         for (max, min, expect) in [
             (20.0, 10.0, 15.0),
             (10.0, 1.0, 5.5),
@@ -49,18 +123,37 @@ mod tests {
             (10.0, -2.0, 5.0),
             (15.0, 2.0, 8.5),
         ] {
-            let of = |air| effective_temperature(Celsius(air), cardinal);
-            assert_eq!((of(max) + of(min)) / 2.0, expect, "{max}/{min}");
+            let rate = |air| effective_temperature(of(air), cardinal);
+            assert_eq!((rate(max) + rate(min)) / 2.0, expect, "{max}/{min}");
         }
     }
 
     /// Rice leaves appear between 11 and 26 °C in proportion to temperature.
     #[test]
-    fn warmth_above_the_upper_temperature_adds_nothing() {
-        let rice = Cardinal { base: Celsius(11.0), upper: Some(Celsius(26.0)) };
-        for (air, expect) in [(5.0, 0.0), (11.0, 0.0), (20.0, 9.0), (26.0, 15.0), (38.0, 15.0)] {
-            assert_eq!(effective_temperature(Celsius(air), rice), expect);
+    fn warmth_above_the_upper_temperature_is_cut_as_asked() {
+        let rice = Cardinal::new(11.0, Some(26.0)).unwrap();
+        for (air, horizontal, intermediate, vertical) in [
+            (5.0, 0.0, 0.0, 0.0),
+            (11.0, 0.0, 0.0, 0.0),
+            (20.0, 9.0, 9.0, 9.0),
+            (26.0, 15.0, 15.0, 15.0),
+            (38.0, 15.0, 3.0, 0.0),
+            (60.0, 15.0, 0.0, 0.0),
+        ] {
+            let by = |cutoff| effective_temperature_cut(of(air), rice, cutoff);
+            assert_eq!(effective_temperature(of(air), rice), horizontal);
+            assert_eq!(by(Cutoff::Horizontal), horizontal);
+            assert_eq!(by(Cutoff::Intermediate), intermediate);
+            assert_eq!(by(Cutoff::Vertical), vertical);
         }
+    }
+
+    #[test]
+    fn temperatures_that_are_none_or_crossed_are_refused() {
+        assert!(matches!(Cardinal::new(30.0, Some(20.0)), Err(Error::Order { .. })));
+        assert!(Cardinal::new(f64::NAN, None).is_err());
+        assert!(Cardinal::new(10.0, Some(f64::NAN)).is_err());
+        assert_eq!(Cardinal::new(BASE_C_DEFAULT, None), Ok(Cardinal::DEFAULT));
     }
 
     proptest! {
@@ -69,12 +162,16 @@ mod tests {
             air in -40.0..60.0_f64, more in 0.0..20.0_f64, base in 0.0..15.0_f64,
             width in 0.0..30.0_f64,
         ) {
-            let cardinal = Cardinal { base: Celsius(base), upper: Some(Celsius(base + width)) };
+            let cardinal = Cardinal::new(base, Some(base + width)).unwrap();
             let (cool, warm) = (
-                effective_temperature(Celsius(air), cardinal),
-                effective_temperature(Celsius(air + more), cardinal),
+                effective_temperature(of(air), cardinal),
+                effective_temperature(of(air + more), cardinal),
             );
             prop_assert!(0.0 <= cool && cool <= warm && warm <= width + 1e-9);
+            for cutoff in [Cutoff::Intermediate, Cutoff::Vertical] {
+                let cut = effective_temperature_cut(of(air), cardinal, cutoff);
+                prop_assert!((0.0..=cool).contains(&cut));
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! How a quantity went through the life of a batch, in buckets that begin with it: for a chart.
 
-use agronomy::{BASE_C_DEFAULT, Cardinal, Celsius};
+use agronomy::Cardinal;
 use measure::{Quantity, Timestamp};
 use nursery::Batch;
 
@@ -40,8 +40,7 @@ pub fn course(
     let length_us = span.to.micros_since(span.from).max(0);
     let count = usize::try_from((length_us + step_us - 1) / step_us).unwrap_or(usize::MAX);
     let mut tallies = vec![Tally::default(); count.min(BUCKETS_MAX)];
-    let cardinal = Cardinal { base: Celsius(BASE_C_DEFAULT), upper: None };
-    let wanted = Wanted::new(quantity, None, cardinal);
+    let wanted = Wanted::new(quantity, None, Cardinal::DEFAULT);
     let mut take = |piece: &Piece| {
         let mut at = piece.from;
         while at < piece.to {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use agronomy::{BASE_C_DEFAULT, Cardinal, Celsius};
+use agronomy::{BASE_C_DEFAULT, Cardinal};
 use measure::{Quantity, Slug, Timestamp};
 use nursery::{Batch, Profile, SourceClass, Stage};
 
@@ -61,15 +61,22 @@ pub(crate) fn cardinal(
     method: &Slug,
     stage: &Slug,
 ) -> (Cardinal, Basis) {
-    let found = profile.and_then(|profile| profile.thermal_time(method, stage));
-    let (base_c, upper_c) = found.map_or((BASE_C_DEFAULT, None), |it| (it.base_c, it.upper_c));
-    let basis = Basis::Cardinal {
-        base_c,
-        upper_c,
-        class: found.map_or(SourceClass::G, |it| it.class),
-        sources: found.map_or_else(Vec::new, |it| it.sources.clone()),
+    // A profile is checked when it is loaded; one that holds no temperatures is as none.
+    let found = profile.and_then(|profile| profile.thermal_time(method, stage)).and_then(|it| {
+        let cardinal = Cardinal::new(it.base_c, it.upper_c).ok()?;
+        Some((cardinal, it))
+    });
+    let Some((cardinal, it)) = found else {
+        let (base_c, class, sources) = (BASE_C_DEFAULT, SourceClass::G, Vec::new());
+        return (Cardinal::DEFAULT, Basis::Cardinal { base_c, upper_c: None, class, sources });
     };
-    (Cardinal { base: Celsius(base_c), upper: upper_c.map(Celsius) }, basis)
+    let basis = Basis::Cardinal {
+        base_c: it.base_c,
+        upper_c: it.upper_c,
+        class: it.class,
+        sources: it.sources.clone(),
+    };
+    (cardinal, basis)
 }
 
 /// Returns what an integral of a quantity is computed with, at a stage of that basis.
@@ -160,8 +167,7 @@ impl<'a> Days<'a> {
 
     fn wanted(&self, stage: usize, quantity: Quantity) -> Wanted {
         let found = self.stages.get(stage);
-        let default = Cardinal { base: Celsius(BASE_C_DEFAULT), upper: None };
-        let cardinal = found.map_or(default, |it| it.cardinal);
+        let cardinal = found.map_or(Cardinal::DEFAULT, |it| it.cardinal);
         Wanted::new(quantity, found.and_then(|it| it.stage), cardinal)
     }
 

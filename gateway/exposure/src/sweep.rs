@@ -104,7 +104,7 @@ fn deficit(air: &[Piece], humidity: &[Piece]) -> Vec<Piece> {
 }
 
 fn deficit_of(air: Mean, humidity: Mean) -> Option<Mean> {
-    let air = Celsius(air.units(steps_per_unit(Quantity::AirTemperature)));
+    let air = Celsius::new(air.units(steps_per_unit(Quantity::AirTemperature))).ok()?;
     let percent = humidity.units(steps_per_unit(Quantity::RelativeHumidity));
     let humidity = RelativeHumidity::new(percent).ok()?;
     let kpa = vapour_pressure_deficit(air, humidity).0;

@@ -126,8 +126,10 @@ impl Tally {
         if edges.high.is_some_and(|high| value.order_to(high).is_gt()) {
             self.above_us += us;
         }
-        if let Some(cardinal) = wanted.cardinal {
-            let air = Celsius(value.units(wanted.steps_per_unit));
+        // Whatever a channel of temperature can say is one; what is none would add no warmth.
+        if let Some(cardinal) = wanted.cardinal
+            && let Ok(air) = Celsius::new(value.units(wanted.steps_per_unit))
+        {
             let warmth = (effective_temperature(air, cardinal) * NANO as f64).round() as i64;
             self.heat += i128::from(us) * i128::from(warmth);
         }

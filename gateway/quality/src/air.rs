@@ -71,13 +71,14 @@ impl Air {
 
     /// Returns whether air can be so; `None` where too little is known.
     fn is_possible(&self) -> Option<bool> {
-        let air = Celsius(self.temperature_c?);
+        let air = Celsius::new(self.temperature_c?).ok()?;
         // What saturated air that is warmer by the tolerance has is the most that there can be.
-        let warmest = Celsius(air.0 + DEW_POINT_EXCESS_C);
-        let most = crate::derive::absolute_humidity(warmest, RelativeHumidity::new(100.0).ok()?);
+        let warmest = air.offset(DEW_POINT_EXCESS_C).ok()?;
+        let saturated = RelativeHumidity::new(100.0).ok()?;
+        let most = agronomy::absolute_humidity_g_per_m3(warmest, saturated);
         let deficit = agronomy::saturation_vapour_pressure(warmest);
         let checks = [
-            self.dew_point_c.map(|dew| dew <= warmest.0),
+            self.dew_point_c.map(|dew| dew <= warmest.degrees()),
             self.absolute_g_m3.map(|absolute| absolute <= most),
             self.deficit_kpa.map(|kpa| kpa <= deficit.0),
             self.dew_point_c.zip(self.humidity_percent).and_then(|(dew, percent)| {
@@ -101,7 +102,7 @@ fn is_dew_point_of(dew_c: f64, air: Celsius, humidity: RelativeHumidity) -> Opti
         return None;
     }
     let expected = agronomy::dew_point(air, humidity)?;
-    Some((expected.0 - dew_c).abs() <= DIFFERENCE_C)
+    Some((expected.degrees() - dew_c).abs() <= DIFFERENCE_C)
 }
 
 /// Returns the value of a reading that may be held against others.

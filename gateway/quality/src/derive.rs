@@ -70,28 +70,17 @@ fn one(temperature: &Sample, humidity: &Sample, quantity: Quantity, into: Series
 
 /// Returns a quantity of the air.
 fn of_air(quantity: Quantity, air: Scaled, humidity: Scaled) -> Reading {
-    let air = Celsius(air.to_f64(Quantity::AirTemperature));
+    let air = Celsius::new(air.to_f64(Quantity::AirTemperature)).map_err(|_| Fault::OutOfRange)?;
     let percent = humidity.to_f64(Quantity::RelativeHumidity);
     let humidity = RelativeHumidity::new(percent).map_err(|_| Fault::OutOfRange)?;
     let value = match quantity {
         Quantity::VapourPressureDeficit => Some(agronomy::vapour_pressure_deficit(air, humidity).0),
-        Quantity::DewPoint => agronomy::dew_point(air, humidity).map(|dew| dew.0),
-        Quantity::AbsoluteHumidity => Some(absolute_humidity(air, humidity)),
+        Quantity::DewPoint => agronomy::dew_point(air, humidity).map(Celsius::degrees),
+        Quantity::AbsoluteHumidity => Some(agronomy::absolute_humidity_g_per_m3(air, humidity)),
         _ => None,
     };
     let value = value.ok_or(Fault::OutOfRange)?;
     Scaled::from_f64(quantity, value).map_err(|_| Fault::OutOfRange)
-}
-
-/// Returns the mass of water vapour in a cubic metre of air, in grams.
-///
-/// The ideal gas law with the gas constant of water vapour, 461.5 J/(kg K), and the vapour pressure
-/// of FAO-56 equation 11.
-pub(crate) fn absolute_humidity(air: Celsius, humidity: RelativeHumidity) -> f64 {
-    /// Grams a cubic metre and kelvin for a kilopascal: 10⁶ / 461.5.
-    const G_K_PER_M3_KPA: f64 = 2_166.8;
-    let vapour = agronomy::saturation_vapour_pressure(air).0 * humidity.percent() / 100.0;
-    G_K_PER_M3_KPA * vapour / (air.0 + 273.15)
 }
 
 fn derived<'a>(
