@@ -17,7 +17,7 @@
 //! | [`air_pressure`], [`air_pressure_fao56`] | ASHRAE 2017; FAO-56 equation 7 | -500 to 11,000 m |
 //! | [`psychrometric_constant_kpa_per_c`], [`vapour_pressure_of_bulbs`], [`wet_bulb`] | FAO-56 equations 8, 15, 16 | above freezing |
 //! | [`photon_flux`], [`photon_flux_of_global_radiation`], [`daily_light_integral`] | Apogee; Thimijan and Heins 1983; Knauer 2018 | the lamp that is named |
-//! | [`effective_temperature`], [`effective_temperature_cut`] | McMaster and Wilhelm 1997; Zalom 1983; Roltsch 1999 | where rate goes with warmth |
+//! | [`effective_temperature`], [`effective_temperature_cut`], [`take_warm_hour`] | McMaster and Wilhelm 1997; Zalom 1983; Roltsch 1999 | where rate goes with warmth |
 //! | [`mean_degree_days`], [`degree_days`] | McMaster and Wilhelm 1997; Zalom 1983 | days known by their extremes |
 //! | [`germination_hours`] | Garcia-Huidobro 1982; rice of two cultivars | between base and ceiling |
 //! | [`is_chill_hour`] | Weinberger 1950, Bennett 1949 | peach, cold winters |
@@ -25,6 +25,7 @@
 //! | [`mainland_chill_units`] | Mainland, North Carolina | blueberry, North Carolina |
 //! | [`chill_portions`] | Fishman 1987, Erez 1990, chillR 0.77 | peach; warm winters too |
 //! | [`growing_degree_hours`] | Anderson 1986 | sour cherry, 4 to 36 °C |
+//! | [`Winter`] by [`take_hour`]: all five, hour by hour | the same | the same |
 //! | [`is_wet_by_humidity`], [`is_wet_by_depression`], [`is_wet_by_cart`] | Sentelhas 2008; Gleason 1994 | crops in the open |
 //! | [`botrytis_of_strawberry`], [`anthracnose_of_strawberry`] | Bulger 1987; Wilson 1990 | strawberry fruit; 5 to 30, 4 to 35 °C |
 //! | [`wetness_needed_hours`] | Magarey 2005 | a fungus whose numbers are known |
@@ -87,18 +88,19 @@ pub use saturation::{
     saturation_vapour_pressure, saturation_vapour_pressure_by, saturation_vapour_pressure_over_ice,
 };
 pub use thermal::{
-    BASE_C_DEFAULT, Cardinal, Cutoff, effective_temperature, effective_temperature_cut,
+    BASE_C_DEFAULT, Cardinal, Cutoff, ThermalSum, effective_temperature, effective_temperature_cut,
+    take_warm_hour,
 };
 pub use units::{
     Celsius, DayExtremes, Kilopascals, RelativeHumidity, TEMPERATURE_C_MAX, TEMPERATURE_C_MIN,
 };
 pub use viability::{
-    SEED_MOISTURE_PERCENT, STORE_C, Store, VIABILITY_PERCENT, ViabilityConstants, days_of_a_probit,
-    days_to_viability, half_viability_days, percent_of_probit, probit, viability_after,
-    viability_of_test,
+    SEED_MOISTURE_PERCENT, STORE_C, SeedStore, VIABILITY_PERCENT, ViabilityConstants,
+    days_of_a_probit, days_to_viability, half_viability_days, percent_of_probit, probit,
+    viability_after, viability_of_test,
 };
 pub use wetness::{
     DRY_HOURS_JOINED, WET_DEPRESSION_K, WET_HUMIDITY_PERCENT, WetPeriod, Wetness, is_wet_by_cart,
     is_wet_by_depression, is_wet_by_humidity, take_wetness,
 };
-pub use winter::{MAINLAND_KEPT, Winter, take};
+pub use winter::{MAINLAND_KEPT, Winter, take_hour};

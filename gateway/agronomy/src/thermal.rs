@@ -98,6 +98,35 @@ pub fn effective_temperature_cut(air: Celsius, cardinal: Cardinal, cutoff: Cutof
     rate.max(0.0)
 }
 
+/// The thermal time of a row of hours, and how many of them had no temperature.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ThermalSum {
+    /// The thermal time of the hours that had a temperature, in °C d.
+    pub degree_days: f64,
+    /// How many hours had a temperature.
+    pub known_hours: u32,
+    /// How many hours had none: with any, the sum is what at least has passed.
+    pub missing_hours: u32,
+}
+
+/// Takes the next hour: its mean temperature, or `None` where it has none, which is counted and adds
+/// nothing.
+///
+/// As [`effective_temperature_cut`], a 24th of a day for each hour.
+pub fn take_warm_hour(
+    sum: &mut ThermalSum,
+    hour: Option<Celsius>,
+    cardinal: Cardinal,
+    cutoff: Cutoff,
+) {
+    let Some(air) = hour else {
+        sum.missing_hours = sum.missing_hours.saturating_add(1);
+        return;
+    };
+    sum.known_hours = sum.known_hours.saturating_add(1);
+    sum.degree_days += effective_temperature_cut(air, cardinal, cutoff) / 24.0;
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -146,6 +175,24 @@ mod tests {
             assert_eq!(by(Cutoff::Intermediate), intermediate);
             assert_eq!(by(Cutoff::Vertical), vertical);
         }
+    }
+
+    #[test]
+    fn a_day_of_hours_is_a_day_and_an_hour_without_temperature_is_told() {
+        let rice = Cardinal::new(11.0, Some(26.0)).unwrap();
+        let sum = |hours: &[Option<f64>]| {
+            let mut sum = ThermalSum::default();
+            for hour in hours {
+                take_warm_hour(&mut sum, hour.map(of), rice, Cutoff::Horizontal);
+            }
+            sum
+        };
+        let whole = sum(&[[Some(21.0); 12], [Some(5.0); 12]].concat());
+        assert!((whole.degree_days - 5.0).abs() < 1e-12);
+        assert_eq!((whole.known_hours, whole.missing_hours), (24, 0));
+        let holes = sum(&[[Some(21.0); 12], [None; 12]].concat());
+        assert!((holes.degree_days - 5.0).abs() < 1e-12);
+        assert_eq!((holes.known_hours, holes.missing_hours), (12, 12));
     }
 
     #[test]

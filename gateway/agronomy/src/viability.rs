@@ -8,8 +8,9 @@ use crate::{Celsius, Error};
 
 /// The temperatures in which the equation was tested, in degrees Celsius.
 pub const STORE_C: (f64, f64) = (-20.0, 90.0);
-/// The moisture contents in which the equation was tested, in percent of fresh weight. Drier seed
-/// gains no more than at the lower end.
+/// The moisture contents in which the equation was tested, in percent of fresh weight. Towards the
+/// lower end lies a limit of each species below which drying gains nothing more (Ellis, Hong and
+/// Roberts 1992, Annals of Botany 69:53–58); the equation does not know it and promises too much.
 pub const SEED_MOISTURE_PERCENT: (f64, f64) = (2.0, 25.0);
 /// The viabilities that have a probit here, in percent. All seeds or none of them have none: what a
 /// test found is moved off these ends by [`viability_of_test`].
@@ -84,12 +85,12 @@ const TWELVE_CROPS_CQ: f64 = 0.000_454;
 
 /// How seed is kept.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Store {
+pub struct SeedStore {
     moisture_percent: f64,
     temperature: Celsius,
 }
 
-impl Store {
+impl SeedStore {
     /// Checks the moisture of seed, in percent of fresh weight, and the temperature of its store.
     ///
     /// # Errors
@@ -107,7 +108,7 @@ impl Store {
 ///
 /// Ellis and Roberts 1980, Annals of Botany 45:13–30, doi:10.1093/oxfordjournals.aob.a085797, the
 /// improved equation: log10 σ = KE - CW log10 m - CH t - CQ t².
-pub fn days_of_a_probit(constants: ViabilityConstants, store: Store) -> f64 {
+pub fn days_of_a_probit(constants: ViabilityConstants, store: SeedStore) -> f64 {
     let ViabilityConstants { ke, cw, ch, cq } = constants;
     let (m, t) = (store.moisture_percent, store.temperature.degrees());
     10_f64.powf(ke - cw * m.log10() - ch * t - cq * t * t)
@@ -124,7 +125,7 @@ pub fn viability_after(
     first_percent: f64,
     days: f64,
     constants: ViabilityConstants,
-    store: Store,
+    store: SeedStore,
 ) -> Result<f64, Error> {
     let days = within("a storage", "d", days, 0.0, STORAGE_DAYS_MAX)?;
     Ok(percent_of(probit(first_percent)? - days / days_of_a_probit(constants, store)))
@@ -141,7 +142,7 @@ pub fn days_to_viability(
     first_percent: f64,
     last_percent: f64,
     constants: ViabilityConstants,
-    store: Store,
+    store: SeedStore,
 ) -> Result<f64, Error> {
     let lost = probit(first_percent)? - probit(last_percent)?;
     Ok((lost * days_of_a_probit(constants, store)).max(0.0))
@@ -156,7 +157,7 @@ pub fn days_to_viability(
 pub fn half_viability_days(
     first_percent: f64,
     constants: ViabilityConstants,
-    store: Store,
+    store: SeedStore,
 ) -> Result<f64, Error> {
     days_to_viability(first_percent, 50.0, constants, store)
 }
@@ -239,8 +240,8 @@ mod tests {
         assert!((value - expect).abs() <= tolerance, "{value} is not {expect}");
     }
 
-    fn store(moisture: f64, degrees: f64) -> Store {
-        Store::new(moisture, Celsius::new(degrees).unwrap()).unwrap()
+    fn store(moisture: f64, degrees: f64) -> SeedStore {
+        SeedStore::new(moisture, Celsius::new(degrees).unwrap()).unwrap()
     }
 
     /// Rice as in the examples of the viabilitymetrics package for R, its entry 87.
@@ -303,7 +304,7 @@ mod tests {
 
     #[test]
     fn what_the_equation_was_not_tested_with_is_refused() {
-        let at = |moisture, degrees| Store::new(moisture, Celsius::new(degrees).unwrap());
+        let at = |moisture, degrees| SeedStore::new(moisture, Celsius::new(degrees).unwrap());
         for (moisture, degrees) in [(1.9, 5.0), (25.1, 5.0), (f64::NAN, 5.0), (6.0, -196.0)] {
             assert!(at(moisture, degrees).is_err());
         }

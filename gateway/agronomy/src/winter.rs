@@ -10,7 +10,7 @@ use crate::{
 pub const MAINLAND_KEPT: f64 = 800.0;
 
 /// What a winter has come to. It starts as [`Winter::default`], takes every hour in order with
-/// [`take`], and is small enough to be kept whole.
+/// [`take_hour`], and is small enough to be kept whole.
 ///
 /// A sum is of the hours that had a temperature: with [`Winter::missing_hours`] above 0 it is what
 /// at least was reached (or, of the models that subtract, what the known hours came to).
@@ -35,7 +35,7 @@ pub struct Winter {
 /// Model waits through it. The Mainland sum starts over where warmth has taken all of it, and from
 /// [`MAINLAND_KEPT`] on only grows (North Carolina State Climate Office); that it ends with
 /// February is for the caller, who knows the date.
-pub fn take(winter: &mut Winter, hour: Option<Celsius>) {
+pub fn take_hour(winter: &mut Winter, hour: Option<Celsius>) {
     let Some(air) = hour else {
         winter.missing_hours = winter.missing_hours.saturating_add(1);
         winter.gap_hours = winter.gap_hours.saturating_add(1);
@@ -127,7 +127,7 @@ mod tests {
     fn winter(hours: impl IntoIterator<Item = Option<f64>>) -> Winter {
         let mut winter = Winter::default();
         for hour in hours {
-            take(&mut winter, hour.map(|degrees| Celsius::new(degrees).unwrap()));
+            take_hour(&mut winter, hour.map(|degrees| Celsius::new(degrees).unwrap()));
         }
         winter
     }
