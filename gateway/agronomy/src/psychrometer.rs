@@ -101,8 +101,8 @@ pub fn vapour_pressure_of_bulbs(
 
 /// Returns what an aspirated wet thermometer would show, in °C.
 ///
-/// FAO-56 equations 15 and 16 solved by bisection to 1e-9 °C. Within 0.15 °C of ASHRAE's
-/// thermodynamic wet bulb from 5 to 40 °C.
+/// FAO-56 equations 15 and 16 solved by bisection to 1e-9 °C. Within 0.35 °C of ASHRAE's
+/// thermodynamic wet bulb from 0 to 50 °C and 70 to 110 kPa, the most in dry heat.
 ///
 /// # Errors
 /// [`Error::OutOfRange`] for what is no air pressure.
