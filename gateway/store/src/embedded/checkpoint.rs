@@ -89,7 +89,7 @@ pub(super) fn checkpoint(shared: &Shared) -> Result<(), Error> {
     one_checkpoint(shared)
 }
 
-fn one_checkpoint(shared: &Shared) -> Result<(), Error> {
+pub(super) fn one_checkpoint(shared: &Shared) -> Result<(), Error> {
     let upto = shared.state().position;
     let heads: Vec<SeriesId> = {
         let state = shared.state();

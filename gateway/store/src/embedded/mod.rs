@@ -26,6 +26,7 @@ mod state;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod window;
 
 use std::fs::{self, File, TryLockError};
 use std::ops::ControlFlow;
@@ -133,6 +134,41 @@ impl Engine {
     /// [`Error::Full`], or what the database says; nothing is lost, and the next one tries again.
     pub fn checkpoint(&self) -> Result<(), Error> {
         checkpoint::checkpoint(&self.shared)
+    }
+
+    /// Deletes all samples of UTC days that were over at `before`, because they stand elsewhere too;
+    /// returns how many chunks. What was seen, gaps, the journal and the latest of each series stay.
+    ///
+    /// # Errors
+    /// As [`Engine::checkpoint`].
+    pub fn forget(&self, before: Timestamp) -> Result<u64, Error> {
+        window::forget(&self.shared, before)
+    }
+
+    /// Takes in samples of one series, sorted by time, that were forgotten or come from elsewhere,
+    /// beside the journal. What stands at a time already stays as it is. Their sequences count as
+    /// seen; that is on disk with the next checkpoint.
+    ///
+    /// # Errors
+    /// [`Error::UnknownSeries`], or what the database says.
+    pub fn adopt(&self, series: SeriesId, samples: &[Sample]) -> Result<(), Error> {
+        window::adopt(&self.shared, series, samples)
+    }
+
+    /// Returns how many bytes of the file are in use.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub fn used_bytes(&self) -> Result<u64, Error> {
+        window::used_bytes(&self.shared)
+    }
+
+    /// Returns between which times there are samples in chunks, to the second.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub fn span(&self) -> Result<Option<(Timestamp, Timestamp)>, Error> {
+        window::span(&self.shared)
     }
 }
 
