@@ -1,14 +1,18 @@
-//! What ships with Miaopu: crop profiles and the sources of their numbers.
+//! What ships with Miaopu: crop profiles, quality thresholds, and the sources of their numbers.
 //!
-//! The numbers stand in `profiles/*.toml` and `sources.toml`, are embedded in the program, and are
-//! read by [`profiles`] and [`sources`]. They are defaults to start from: each names its source
+//! The numbers stand in `profiles/*.toml`, `quality.toml` and `sources.toml`, are embedded in the
+//! program, and are read by [`profiles`], [`thresholds`] and [`sources`]. They are defaults to start from: each names its source
 //! and class, stand-ins from other species are marked as proxies, and a person of the nursery may
 //! override every one of them.
 
 mod file;
+mod quality;
 
+use ::quality::Table;
 use nursery::{Profile, Source};
 use serde::Deserialize;
+
+pub use crate::quality::{Citation, LIMITS_MAX};
 
 /// The profiles as they stand in the files, by the name of the file.
 const PROFILES: [(&str, &str); 9] = [
@@ -22,6 +26,8 @@ const PROFILES: [(&str, &str); 9] = [
     ("bamboo", include_str!("../profiles/bamboo.toml")),
     ("genebank", include_str!("../profiles/genebank.toml")),
 ];
+
+const QUALITY: &str = include_str!("../quality.toml");
 
 const SOURCES: &str = include_str!("../sources.toml");
 
@@ -51,6 +57,14 @@ pub enum Error {
         name: String,
         /// The stage as it is written there, `method/stage`.
         stage: String,
+    },
+    /// The thresholds of a quantity are no thresholds.
+    #[error("the file of thresholds `{name}` is not valid: {what}")]
+    Limits {
+        /// Which file.
+        name: String,
+        /// What is wrong, and what to do.
+        what: String,
     },
     /// A number names a source that is not in the list.
     #[error("the seed file `{name}` names the unknown source `{id}`")]
@@ -96,6 +110,24 @@ pub fn sources() -> Result<Vec<Source>, Error> {
         }),
         None => Ok(raw.source),
     }
+}
+
+/// Returns what readings are held against, with the class and the sources of each test.
+///
+/// # Errors
+/// [`Error`] where the embedded file is faulty, which the tests exclude.
+pub fn thresholds() -> Result<(Table, Vec<Citation>), Error> {
+    let (rows, cited) = quality::rows("quality", QUALITY)?;
+    Ok((Table::new(rows), cited))
+}
+
+/// Returns what ships with what a nursery has set instead, from the text of a file of the same form.
+///
+/// # Errors
+/// [`Error`], with `name` for the file.
+pub fn thresholds_with(name: &str, text: &str) -> Result<Table, Error> {
+    let (rows, _) = quality::rows(name, text)?;
+    Ok(thresholds()?.0.with(rows))
 }
 
 /// Reads a profile in the form of the files that ship with Miaopu.

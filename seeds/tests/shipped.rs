@@ -65,11 +65,13 @@ fn every_source_is_named_by_somebody() {
         .flat_map(|profile| &profile.methods)
         .flat_map(|method| &method.stages)
         .collect();
+    let (_, cited) = seeds::thresholds().unwrap();
     for source in seeds::sources().unwrap() {
         let named = |ids: &[String]| ids.contains(&source.id);
         let mut thermal = profiles.iter().flat_map(|profile| &profile.thermal_time);
         assert!(
             thermal.any(|it| named(&it.sources))
+                || cited.iter().any(|it| named(&it.sources))
                 || stages.iter().any(|stage| {
                     stage.bands.iter().any(|it| named(&it.sources))
                         || stage.guidance.iter().any(|it| named(&it.sources))

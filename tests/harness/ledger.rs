@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use measure::Quality;
+use measure::qartod::combined;
+
 use crate::Row;
 
 /// One line of the ledger: a reading that is in the node's flash.
@@ -139,7 +142,7 @@ impl Ledger {
         let place = self.channels.get(&entry.channel);
         place.is_some_and(|(quantity, position)| {
             (quantity, position, &entry.value) == (&row.quantity, &row.position, &row.value)
-        }) && entry.quality.is_none_or(|quality| quality == row.quality)
+        }) && entry.quality.is_none_or(|said| is_kept_flag(row.quality, said))
     }
 }
 
@@ -149,6 +152,13 @@ impl Verdict {
             self.examples.push(words);
         }
     }
+}
+
+/// Returns whether a stored flag holds what a node said: the gateway may find a reading worse than its
+/// node did, and never better.
+pub fn is_kept_flag(stored: u8, said: u8) -> bool {
+    let flags = Quality::from_code(stored).zip(Quality::from_code(said));
+    flags.is_some_and(|(stored, said)| combined([stored, said]) == stored)
 }
 
 fn entry(fields: &BTreeMap<&str, &str>) -> Option<Entry> {
@@ -216,6 +226,8 @@ mod tests {
         };
         assert_eq!(ledger.judge(&rows(3)).lost, 0);
         assert_eq!(ledger.judge(&rows(1)).lost, 1);
+        assert_eq!(ledger.judge(&rows(4)).lost, 0);
+        assert_eq!(ledger.judge(&rows(5)).lost, 1);
         ledger.hear("event flash=0a boot=1 seq=4 rule=7 episode=4 state=raised");
         ledger.hear("outputs value=1");
         assert_eq!((ledger.events.len(), ledger.outputs, ledger.garbled.len()), (1, Some(1), 0));

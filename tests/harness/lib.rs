@@ -19,7 +19,7 @@ pub use export::{DeclaredGap, Exported, Row, export};
 pub use gateway::{Gateway, Settings};
 pub use http::Client;
 pub use image::{Image, ImageSettings, Qmp};
-pub use ledger::{Entry, Event, Ledger, Verdict};
+pub use ledger::{Entry, Event, Ledger, Verdict, is_kept_flag};
 pub use openmetrics::Metrics;
 pub use process::{binary, free_port, repository, run, wait_for};
 pub use simulation::Simulation;

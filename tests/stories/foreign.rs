@@ -9,7 +9,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use harness::{Gateway, Image, Ledger, Mosquitto, Works, export, free_port, repository, run};
+use harness::{
+    Gateway, Image, Ledger, Mosquitto, Works, export, free_port, is_kept_flag, repository, run,
+};
 
 /// How often the image samples.
 const INTERVAL_MS: u32 = 500;
@@ -75,16 +77,18 @@ pub(crate) fn node() -> Result<()> {
     let said = run(&mut stranger)?;
     ensure!(said.lines().last() == Some("done"), "it ended early: {said}");
     let exported = export(&works.data, &folder.path().join("export.csv"), "bench")?;
-    let stored: Vec<String> = exported
-        .rows
-        .iter()
-        .map(|row| {
-            let value = row.value.as_ref().map_or_else(Clone::clone, ToString::to_string);
-            format!("reading {} {value} {}", row.sequence, row.quality)
-        })
-        .collect();
-    let taken: Vec<&str> = said.lines().filter(|line| line.starts_with("reading ")).collect();
+    let stored = exported.rows.iter().map(|row| {
+        let value = row.value.as_ref().map_or_else(Clone::clone, ToString::to_string);
+        (format!("reading {} {value}", row.sequence), row.quality)
+    });
+    let (stored, kept): (Vec<String>, Vec<u8>) = stored.unzip();
+    let taken = said.lines().filter(|line| line.starts_with("reading "));
+    let (taken, flags): (Vec<&str>, Vec<&str>) =
+        taken.filter_map(|line| line.rsplit_once(' ')).unzip();
     ensure!(stored == taken, "stored {stored:?}, taken {taken:?}");
+    for (kept, flag) in kept.iter().zip(&flags) {
+        ensure!(is_kept_flag(*kept, flag.parse()?), "flags {kept:?}, taken with {flags:?}");
+    }
     let gaps = exported.gaps("bench")?;
     ensure!(
         gaps.iter().any(|gap| (gap.first, gap.last, gap.reason.as_str()) == (10, 19, "unused")),

@@ -30,6 +30,8 @@ pub(crate) struct Config {
     pub(crate) broker: Broker,
     /// How messages leave the gateway.
     pub(crate) messages: Messages,
+    /// What readings are held against.
+    pub(crate) thresholds: quality::Table,
     /// What is logged, as a `tracing` filter.
     pub(crate) log: String,
     /// How it is written.
@@ -226,6 +228,12 @@ const KEYS: &[Key] = &[
               machine believes.",
     },
     Key {
+        path: "quality.limits",
+        default: None,
+        doc: "File of thresholds that readings are held against in place of those that ship, for a\n\
+              quantity, a node or one channel: docs/quality.md. A flag never changes a reading.",
+    },
+    Key {
         path: "log.filter",
         default: Some("info"),
         doc: "What is logged: error, warn, info, debug or trace, or a filter by room such as\n\
@@ -326,6 +334,7 @@ impl Reader<'_> {
         let (http, https) = (self.listen("http.listen"), self.https());
         let broker = self.broker();
         let messages = self.messages();
+        let thresholds = self.thresholds();
         let log = self.log();
         let log_format = self.log_format();
         Some(Config {
@@ -334,6 +343,7 @@ impl Reader<'_> {
             https: https?,
             broker: broker?,
             messages,
+            thresholds: thresholds?,
             log: log?,
             log_format: log_format?,
         })
@@ -408,6 +418,30 @@ impl Reader<'_> {
             Ok(listen) => Some(Listen { firm: is_asked_for, ..listen }),
             Err(message) => {
                 self.fault(path, message);
+                None
+            }
+        }
+    }
+
+    /// Reads what ships, and what the file of the nursery sets instead.
+    fn thresholds(&mut self) -> Option<quality::Table> {
+        let path = "quality.limits";
+        let read = match self.text(path) {
+            None => seeds::thresholds().map(|(table, _)| table),
+            Some(file) => match std::fs::read_to_string(&file) {
+                Ok(text) => seeds::thresholds_with(&file, &text),
+                Err(error) => {
+                    self.fault(path, format!("`{file}` can't be read: {error}"));
+                    return None;
+                }
+            },
+        };
+        match read {
+            Ok(table) => Some(table),
+            Err(error) => {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                let cause = cause.map(|cause| format!(": {}", cause.trim())).unwrap_or_default();
+                self.fault(path, format!("{error}{cause}"));
                 None
             }
         }
@@ -582,6 +616,19 @@ mod tests {
             "dta = \"d\"\n[http]\nlisten = \"nowhere\"\nport = 1\n[mqtt]\nusername = \"u\"\n[log]\nfilter = 3",
             &["dta", "http.port", "data", "http.listen", "mqtt.username", "log.filter"],
         );
+    }
+
+    #[test]
+    fn thresholds_of_the_nursery_go_before_those_that_ship() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("limits.toml");
+        let config = format!("data = \"d\"\n[quality]\nlimits = \"{}\"", file.display());
+        faulty_keys(&config, &["quality.limits"]);
+        std::fs::write(&file, "[[limits]]\nquantity = \"co2\"\nrate = true").unwrap();
+        faulty_keys(&config, &["quality.limits"]);
+        std::fs::write(&file, "[[limits]]\nquantity = \"co2\"\nrate = false").unwrap();
+        let (own, shipped) = (parse(&config).unwrap(), parse("data = \"d\"").unwrap());
+        assert_eq!(own.thresholds.rows().len(), shipped.thresholds.rows().len() + 1);
     }
 
     #[test]

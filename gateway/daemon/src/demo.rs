@@ -92,6 +92,7 @@ pub(crate) fn run(arguments: &DemoArgs) -> Result<(), Failure> {
             tls: tls_door(arguments, arguments.mqtts, MQTTS_PORT),
         },
         messages,
+        thresholds: seeds::thresholds().or_unavailable("the thresholds are broken")?.0,
         demonstration: true,
     };
     serve::runtime()?.block_on(async {

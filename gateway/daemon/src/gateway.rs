@@ -26,6 +26,7 @@ use crate::{
     credentials::Secret,
     failure::{Failure, OrFail},
     firmware,
+    inspect::Inspector,
     judge::{self, Judge},
     lan::{self, Https, Lan},
     listen::{Doors, Listen},
@@ -51,6 +52,8 @@ pub(crate) struct Settings {
     pub(crate) https: Https,
     pub(crate) broker: BrokerConfig,
     pub(crate) messages: Messages,
+    /// What readings are held against.
+    pub(crate) thresholds: quality::Table,
     pub(crate) demonstration: bool,
 }
 
@@ -125,6 +128,14 @@ pub(crate) async fn start(
         Judge::take_up(store, registry, painter, announcer, clock)
             .or_unavailable("cannot take up the alarms")?
     };
+
+    let inspector = {
+        let (store, registry) = (Arc::clone(&store), Arc::clone(&registry));
+        let outlets = Arc::clone(&outlets);
+        Inspector::take_up(store, registry, outlets, judge.nursery(), settings.thresholds)
+            .or_unavailable("cannot take up the judgement of readings")?
+    };
+    let inspector = Arc::new(inspector);
 
     let (broker, mqtt, ingest_config) = broker(&settings.broker, lan.take_mqtts()?, &registry)?;
     let doors = Doors {
@@ -209,6 +220,7 @@ pub(crate) async fn start(
         directory: Arc::clone(&desk) as Arc<dyn ingest::Directory>,
         dead_letters: Arc::clone(&desk) as Arc<dyn ingest::DeadLetters>,
         episodes: desk,
+        assess: inspector,
         clock: clock.handle(),
     };
     tasks.spawn(reserve::watch_over(reserve, stop.clone()));

@@ -2,6 +2,7 @@
 
 mod backup;
 mod cli;
+mod climate;
 mod clock;
 mod commander;
 mod commands;
@@ -13,6 +14,7 @@ mod failure;
 mod firmware;
 mod gateway;
 mod germplasm;
+mod inspect;
 mod judge;
 mod lan;
 mod listen;

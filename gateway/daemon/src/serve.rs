@@ -28,6 +28,7 @@ pub(crate) fn run(arguments: &ServeArgs) -> Result<(), Failure> {
         https: config.https,
         broker: config.broker,
         messages: config.messages,
+        thresholds: config.thresholds,
         demonstration: false,
     };
     runtime()?.block_on(async {

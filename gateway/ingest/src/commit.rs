@@ -21,12 +21,13 @@ use wire::{Ack, Body, Channel, Sampled};
 
 use crate::dating;
 use crate::intake::Frame;
-use crate::ports::{Counters, LocalEpisodes, LocalEvent};
+use crate::ports::{Assess, Counters, LocalEpisodes, LocalEvent};
 use crate::ranges;
 
 pub(crate) struct Committer {
     store: Arc<dyn Store>,
     episodes: Arc<dyn LocalEpisodes>,
+    assess: Arc<dyn Assess>,
     counters: Arc<Counters>,
     /// Bounded by the series that the store takes.
     series: HashMap<SeriesKey, SeriesId>,
@@ -72,9 +73,10 @@ impl Committer {
     pub(crate) fn new(
         store: Arc<dyn Store>,
         episodes: Arc<dyn LocalEpisodes>,
+        assess: Arc<dyn Assess>,
         counters: Arc<Counters>,
     ) -> Self {
-        Self { store, episodes, counters, series: HashMap::new() }
+        Self { store, episodes, assess, counters, series: HashMap::new() }
     }
 
     /// Commits frames; what it returns is on disk.
@@ -97,6 +99,16 @@ impl Committer {
         if units.is_empty() {
             return Ok(Kept::default());
         }
+        for ((_, flash), unit) in &mut units {
+            self.assess.assess(Some(*flash), &mut unit.samples);
+        }
+        let kept = self.keep(units);
+        // A node that alone was refused counts as kept: its readings come again and are late then.
+        self.assess.settle(kept.is_ok());
+        kept
+    }
+
+    fn keep(&mut self, units: Units) -> Result<Kept, Error> {
         let whole = Batch { parts: units.iter().flat_map(|(of, unit)| unit.parts(of)).collect() };
         if whole.parts.is_empty() {
             let units = units.into_iter().map(|(of, unit)| unit.acknowledge(of)).collect();

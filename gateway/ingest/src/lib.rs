@@ -43,9 +43,9 @@ pub use link::{
     FILTERS, INBOX_MESSAGES_MAX, KEEP_ALIVE, PACKET_BYTES_MAX, RECEIVE_MAX, SESSION_EXPIRY_S,
 };
 pub use ports::{
-    Clock, Count, Counters, DEAD_LETTERS_PER_BATCH_MAX, DeadLetter, DeadLetters, Directory,
+    Assess, Clock, Count, Counters, DEAD_LETTERS_PER_BATCH_MAX, DeadLetter, DeadLetters, Directory,
     EVENTS_MAX, Health, Link, LocalEpisodes, LocalEvent, NodeEvent, NodeState, Nodes, Outlets,
-    PortError, Presence, Storage,
+    PortError, Presence, Storage, Unassessed,
 };
 pub use stage::{LINGER_MAX, MESSAGES_PER_COMMIT_MAX};
 
@@ -123,6 +123,8 @@ pub struct Ports {
     pub dead_letters: Arc<dyn DeadLetters>,
     /// Where goes what nodes judged themselves.
     pub episodes: Arc<dyn LocalEpisodes>,
+    /// What flags readings before they are kept.
+    pub assess: Arc<dyn Assess>,
     /// The gateway's clock.
     pub clock: Clock,
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use measure::{FlashId, NodeKey, Quantity, Scaled, Sequence, Slug, Timestamp};
-use store::Position;
+use store::{Incoming, Position};
 use tokio::sync::{broadcast, watch};
 use wire::{Birth, EventState, Outcome, UpdateState};
 
@@ -106,6 +106,27 @@ pub trait LocalEpisodes: Send + Sync {
     /// # Errors
     /// What the database says; none of the events is acknowledged then, and their nodes send them again.
     fn keep(&self, events: &[LocalEvent]) -> Result<(), PortError>;
+}
+
+/// Flags readings before they are kept. Called for each commit in turn, never twice at once.
+pub trait Assess: Send + Sync {
+    /// Puts the flag on each of the readings of one flash that are about to be kept, in the order of
+    /// their frames; `None`: of a node without sequences. Only [`Sample::quality`](store::Sample) may
+    /// change. Repeats are among them, and so may be readings that were given before and not kept.
+    fn assess(&self, flash: Option<FlashId>, samples: &mut [Incoming]);
+
+    /// Says whether what was given since this was last said is on disk now.
+    fn settle(&self, kept: bool);
+}
+
+/// Leaves the flags as the nodes gave them.
+#[derive(Clone, Copy, Debug)]
+pub struct Unassessed;
+
+impl Assess for Unassessed {
+    fn assess(&self, _flash: Option<FlashId>, _samples: &mut [Incoming]) {}
+
+    fn settle(&self, _kept: bool) {}
 }
 
 /// Whether a node is connected, as far as births and deaths say.

@@ -70,7 +70,7 @@ impl Stage {
         let counters = Arc::clone(&outlets.counters);
         Ok(Self {
             intake: Intake::new(ports.directory, ports.dead_letters, Arc::clone(&outlets)),
-            committer: Committer::new(ports.store, ports.episodes, counters),
+            committer: Committer::new(ports.store, ports.episodes, ports.assess, counters),
             outlets,
             gate,
             clock: ports.clock,

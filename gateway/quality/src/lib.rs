@@ -26,6 +26,7 @@ mod limits;
 mod order;
 mod refine;
 mod rules;
+mod table;
 mod twin;
 
 use std::ops::ControlFlow;
@@ -44,6 +45,7 @@ pub use limits::{Limits, SpikeRule};
 pub use order::SILENCE_MS_MAX;
 pub use refine::{WINDOW_MS_MAX, Window, joined, look_again, refine};
 pub use rules::{CLIMATES_MAX, Channel, Climate, Rules, TWINS_MAX};
+pub use table::{Row, Set, Table};
 pub use twin::TWIN_MS;
 
 /// Returns the samples of a series in `[from, to)`, in the order of time.

@@ -121,6 +121,7 @@ impl Gateway {
             directory: Arc::new(Desk),
             dead_letters: Arc::new(Desk),
             episodes: Arc::new(Desk),
+            assess: Arc::new(ingest::Unassessed),
             clock: Arc::new(move || now),
         };
         let own = Account { username: "gateway".to_owned(), password: Secret::new("any") };

@@ -9,7 +9,7 @@ use std::time::Duration;
 use broker::{Broker, Gatekeeper, Rights};
 use ingest::{
     Account, Config, DeadLetter, DeadLetters, Directory, LocalEpisodes, LocalEvent, Outlets,
-    PortError, Ports, Secret,
+    PortError, Ports, Secret, Unassessed,
 };
 use measure::{
     BootId, FlashId, NodeKey, Quality, Quantity, Scaled, Sequence, SequenceRange, Slug, Timestamp,
@@ -305,7 +305,14 @@ pub(crate) fn config(port: u16) -> Config {
 pub(crate) fn ports(store: Arc<dyn Store>, book: Arc<Book>) -> Ports {
     let directory = Arc::clone(&book) as Arc<dyn Directory>;
     let episodes = Arc::clone(&book) as Arc<dyn LocalEpisodes>;
-    Ports { store, directory, dead_letters: book, episodes, clock: Arc::new(now) }
+    Ports {
+        store,
+        directory,
+        dead_letters: book,
+        episodes,
+        assess: Arc::new(Unassessed),
+        clock: Arc::new(now),
+    }
 }
 
 /// A running ingest, and what it works with.
