@@ -2,11 +2,11 @@
 //! is named with its key, and `miaopu check --explain` is printed.
 
 mod messages;
+mod outside;
 
 use std::{
     collections::BTreeSet,
     fmt,
-    net::{SocketAddr, ToSocketAddrs},
     path::{Path, PathBuf},
 };
 
@@ -69,14 +69,26 @@ pub(crate) enum Broker {
         tls: Listen,
     },
     /// One outside, such as Mosquitto.
-    Outside {
-        /// Its address.
-        address: SocketAddr,
-        /// The user of the gateway's own session.
-        username: Option<String>,
-        /// The file whose first line is the password.
-        password_file: Option<PathBuf>,
-    },
+    Outside(Outside),
+}
+
+/// A broker outside, and who the gateway is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Outside {
+    /// Its name or address; a name is looked up at every connection.
+    pub(crate) host: String,
+    /// Its port.
+    pub(crate) port: u16,
+    /// Which protocol is spoken with it.
+    pub(crate) protocol: ingest::Protocol,
+    /// The files of TLS; `None` for none.
+    pub(crate) tls: Option<ingest::TlsFiles>,
+    /// The name of the gateway's session.
+    pub(crate) client_id: String,
+    /// The user of the gateway's own session.
+    pub(crate) username: Option<String>,
+    /// The file whose first line is the password.
+    pub(crate) password_file: Option<PathBuf>,
 }
 
 impl Broker {
@@ -84,7 +96,7 @@ impl Broker {
     pub(crate) fn tls(&self) -> Listen {
         match self {
             Self::Embedded { tls, .. } => *tls,
-            Self::Outside { .. } => Listen::off(),
+            Self::Outside(_) => Listen::off(),
         }
     }
 
@@ -92,7 +104,7 @@ impl Broker {
     pub(crate) fn is_open(&self) -> bool {
         match self {
             Self::Embedded { listen, .. } => listen.address.is_some(),
-            Self::Outside { .. } => true,
+            Self::Outside(outside) => outside.tls.is_none(),
         }
     }
 }
@@ -150,8 +162,27 @@ const KEYS: &[Key] = &[
     Key {
         path: "mqtt.broker",
         default: None,
-        doc: "Address and port of an outside broker (MQTT 5) to use in place of the gateway's own.\n\
-              Its access rules are its own: let each node reach only `miaopu/1/SITE/NODE/#`.",
+        doc: "Name or address and port of an outside broker to use in place of the gateway's own, such as\n\
+              `broker.farm.cn:8883`. Its access rules are its own: let each node reach only\n\
+              `miaopu/1/SITE/NODE/#`, and the gateway all of `miaopu/1/#`: docs/delivery.md.",
+    },
+    Key {
+        path: "mqtt.protocol",
+        default: Some("5"),
+        doc: "Which MQTT the gateway speaks with the outside broker: `5` or `3.1.1`. Nodes need not speak\n\
+              the same. Only beside `mqtt.broker`.",
+    },
+    Key {
+        path: "mqtt.security",
+        default: None,
+        doc: "`tls` or `plain`. `tls` where absent and one of the files of `mqtt.tls` is given, else\n\
+              `plain`, which whoever listens on the way can read. Only beside `mqtt.broker`.",
+    },
+    Key {
+        path: "mqtt.client_id",
+        default: Some(ingest::CLIENT_ID),
+        doc: "The name of the gateway's session at the outside broker, another one for each gateway there.\n\
+              The broker keeps the session by it. Only beside `mqtt.broker`.",
     },
     Key {
         path: "mqtt.username",
@@ -169,6 +200,23 @@ const KEYS: &[Key] = &[
         doc: "Address and port of the gateway's own broker over TLS, or `off`. Nodes trust the\n\
               gateway's authority and ask for the name `miaopu.internal`. Where the key is absent and\n\
               the port is taken, a free one is picked. Not allowed beside `mqtt.broker`.",
+    },
+    Key {
+        path: "mqtt.tls.ca_file",
+        default: None,
+        doc: "PEM file of the authorities that may have signed the outside broker's certificate; those\n\
+              that this machine believes where absent. Only beside `mqtt.broker`.",
+    },
+    Key {
+        path: "mqtt.tls.certificate",
+        default: None,
+        doc: "PEM file of the gateway's certificate for an outside broker that asks for one, with those\n\
+              between it and its root. Only beside `mqtt.tls.key`.",
+    },
+    Key {
+        path: "mqtt.tls.key",
+        default: None,
+        doc: "PEM file of its key. Only beside `mqtt.tls.certificate`.",
     },
     Key {
         path: "notify.public_url",
@@ -349,34 +397,6 @@ impl Reader<'_> {
         })
     }
 
-    fn broker(&mut self) -> Option<Broker> {
-        if self.text("mqtt.broker").is_none() {
-            for key in ["mqtt.username", "mqtt.password_file"] {
-                if self.text(key).is_some() {
-                    self.fault(key, "goes with an outside broker: set `mqtt.broker`, or remove it");
-                }
-            }
-            let (listen, tls) = (self.listen("mqtt.listen"), self.listen("mqtt.tls.listen"));
-            return Some(Broker::Embedded { listen: listen?, tls: tls? });
-        }
-        for key in ["mqtt.listen", "mqtt.tls.listen"] {
-            if self.text(key).is_some() {
-                self.fault(key, "stands beside `mqtt.broker`: remove one of the two");
-            }
-        }
-        let username = self.text("mqtt.username");
-        let password_file = self.text("mqtt.password_file").map(PathBuf::from);
-        if password_file.is_some() && username.is_none() {
-            self.fault("mqtt.password_file", "needs `mqtt.username` beside it");
-        }
-        if let Some(file) = password_file.as_deref().filter(|file| !file.is_file()) {
-            let message = format!("`{}` is no file that can be read", file.display());
-            self.fault("mqtt.password_file", message);
-        }
-        let address = self.address("mqtt.broker")?;
-        Some(Broker::Outside { address, username, password_file })
-    }
-
     fn https(&mut self) -> Option<Https> {
         let listen = self.listen("https.listen");
         let names = self.text("https.names").unwrap_or_default();
@@ -386,14 +406,7 @@ impl Reader<'_> {
             .filter(|it| !it.is_empty())
             .map(str::to_owned)
             .collect();
-        let file = |reader: &mut Self, path| -> Option<PathBuf> {
-            let file = PathBuf::from(reader.text(path)?);
-            if !file.is_file() {
-                reader.fault(path, format!("`{}` is no file that can be read", file.display()));
-            }
-            Some(file)
-        };
-        let pages = match (file(self, "https.certificate"), file(self, "https.key")) {
+        let pages = match (self.file("https.certificate"), self.file("https.key")) {
             (Some(certificate), Some(key)) => Some(Pages { certificate, key }),
             (Some(_), None) => {
                 self.fault("https.certificate", "needs `https.key` beside it");
@@ -447,6 +460,15 @@ impl Reader<'_> {
         }
     }
 
+    /// Reads the path of a file, which must be there.
+    fn file(&mut self, path: &'static str) -> Option<PathBuf> {
+        let file = PathBuf::from(self.text(path)?);
+        if !file.is_file() {
+            self.fault(path, format!("`{}` is no file that can be read", file.display()));
+        }
+        Some(file)
+    }
+
     fn log(&mut self) -> Option<String> {
         let filter = self.text_or_default("log.filter")?;
         match filter.parse::<tracing_subscriber::EnvFilter>() {
@@ -473,18 +495,6 @@ impl Reader<'_> {
             self.fault(path, "is required; `miaopu check --explain` shows an example");
         }
         text
-    }
-
-    fn address(&mut self, path: &'static str) -> Option<SocketAddr> {
-        let text = self.text_or_default(path)?;
-        match text.to_socket_addrs().map(|mut found| found.next()) {
-            Ok(Some(address)) => Some(address),
-            Ok(None) | Err(_) => {
-                let message = format!("`{text}` is no address with a port, such as 127.0.0.1:8080");
-                self.fault(path, message);
-                None
-            }
-        }
     }
 
     fn text_or_default(&mut self, path: &'static str) -> Option<String> {

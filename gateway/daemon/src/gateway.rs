@@ -3,7 +3,7 @@
 //! Started from the disk outwards and stopped the other way round.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, SocketAddr, ToSocketAddrs as _},
     path::PathBuf,
     sync::{Arc, Mutex},
     time::Duration,
@@ -22,7 +22,7 @@ use crate::{
     clock::Clock,
     commander::Commander,
     commands::{STORE_FOLDER, open_registry},
-    config::{Broker as BrokerConfig, Messages},
+    config::{Broker as BrokerConfig, Messages, Outside},
     credentials::Secret,
     failure::{Failure, OrFail},
     firmware,
@@ -68,8 +68,8 @@ pub(crate) struct Data {
 pub(crate) struct Gateway {
     /// Where it listens.
     pub(crate) doors: Doors,
-    /// Where this machine itself reaches the broker without TLS.
-    pub(crate) mqtt: SocketAddr,
+    /// Where this machine itself reaches the gateway's own broker without TLS.
+    pub(crate) mqtt: Option<SocketAddr>,
     /// Ends everything.
     pub(crate) stop: CancellationToken,
     tasks: TaskTracker,
@@ -140,11 +140,12 @@ pub(crate) async fn start(
     let (broker, mqtt, ingest_config) = broker(&settings.broker, lan.take_mqtts()?, &registry)?;
     let doors = Doors {
         http: http.as_ref().and_then(|listener| listener.local_addr().ok()),
-        mqtt: settings.broker.is_open().then_some(mqtt),
+        mqtt: mqtt.filter(|_| settings.broker.is_open()),
         https,
         mqtts,
     };
-    doors.warn_of_plain();
+    // An outside broker is no door of ours, and is warned of where it is looked up.
+    Doors { mqtt: doors.mqtt.filter(|_| broker.is_some()), ..doors }.warn_of_plain();
 
     let reach = lan.follow(&tasks, doors, stop.clone());
     let found = reach.borrow().https.first().map(|endpoint| endpoint.url.clone());
@@ -232,6 +233,7 @@ pub(crate) async fn start(
     let listeners = lan.take_listeners(http)?;
     tasks.spawn(api::run(listeners, state, happenings, api_stop));
     await_link(&outlets).await;
+    let mqtt = broker.as_ref().map(broker::Broker::address);
     Ok(Gateway { doors, mqtt, stop, tasks, _broker: broker })
 }
 
@@ -266,7 +268,7 @@ fn broker(
     config: &BrokerConfig,
     tls: Option<broker::Tls>,
     registry: &Arc<Registry>,
-) -> Result<(Option<broker::Broker>, SocketAddr, ingest::Config), Failure> {
+) -> Result<(Option<broker::Broker>, Option<SocketAddr>, ingest::Config), Failure> {
     let account = |username: &str, password: &str| ingest::Account {
         username: username.to_owned(),
         password: ingest::Secret::new(password),
@@ -288,10 +290,10 @@ fn broker(
             let host =
                 if at.ip().is_unspecified() { "127.0.0.1".to_owned() } else { at.ip().to_string() };
             let config = ingest::Config::new(host, at.port(), Some(own));
-            Ok((Some(broker), at, config))
+            Ok((Some(broker), Some(at), config))
         }
-        BrokerConfig::Outside { address, username, password_file } => {
-            let password = match password_file {
+        BrokerConfig::Outside(outside) => {
+            let password = match &outside.password_file {
                 None => String::new(),
                 Some(file) => {
                     let what = format!("cannot read `{}`", file.display());
@@ -299,11 +301,36 @@ fn broker(
                     text.lines().next().unwrap_or_default().to_owned()
                 }
             };
-            let account = username.as_deref().map(|user| account(user, &password));
-            let host = address.ip().to_string();
-            Ok((None, *address, ingest::Config::new(host, address.port(), account)))
+            let account = outside.username.as_deref().map(|user| account(user, &password));
+            let tls = outside.tls.as_ref().map(ingest::Tls::load).transpose();
+            let tls = tls.or_unavailable("cannot speak TLS with the broker of `mqtt.broker`")?;
+            let config = ingest::Config {
+                client_id: outside.client_id.clone(),
+                protocol: outside.protocol,
+                tls,
+                ..ingest::Config::new(&outside.host, outside.port, account)
+            };
+            Ok((None, outside_address(outside), config))
         }
     }
+}
+
+/// Returns where an outside broker is, for the ready line and the page of addresses: `None` where its
+/// name is not known now. The session looks it up itself, at every connection.
+fn outside_address(outside: &Outside) -> Option<SocketAddr> {
+    let at = format!("{}:{}", outside.host, outside.port);
+    let found = at.to_socket_addrs().ok().and_then(|mut found| found.next());
+    if found.is_none() {
+        warn!(broker = %at, "The broker's name is not known here now; it is looked up again.");
+    }
+    if outside.tls.is_none() && found.is_none_or(|at| !at.ip().is_loopback()) {
+        warn!(
+            broker = %at,
+            "`mqtt.broker` is spoken to without TLS: whoever listens on the way reads the password. \
+             Set `mqtt.security = \"tls\"`."
+        );
+    }
+    found
 }
 
 fn spawn_ingest(

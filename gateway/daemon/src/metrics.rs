@@ -84,7 +84,12 @@ impl Gauges {
 
     fn broker(&self, out: &mut Out<'_>) -> fmt::Result {
         let help = "Connections of the gateway's own session to the broker";
-        out.counter("broker_sessions", help, self.outlets.counters.connections.get())?;
+        let counters = &self.outlets.counters;
+        out.counter("broker_sessions", help, counters.connections.get())?;
+        let help = "Subscriptions asked for again because nothing came through them";
+        out.counter("broker_resubscriptions", help, counters.resubscriptions.get())?;
+        let help = "Sessions given up because of a packet that can't be taken";
+        out.counter("broker_sessions_given_up", help, counters.poisoned_sessions.get())?;
         let Some(refusals) = &self.refusals else { return Ok(()) };
         let counts = Refusal::ALL.map(|kind| (kind.name(), refusals.count(kind)));
         let help = "Connections and messages that the broker refused, by reason";

@@ -13,8 +13,8 @@
 //! | what | limit | what happens there |
 //! |---|---|---|
 //! | [`RECEIVE_MAX`] | 1024 messages on the way from the broker | the broker holds the next ones |
-//! | [`INBOX_MESSAGES_MAX`] | 2048 messages waiting for the store | turned away; the node sends again |
-//! | [`PACKET_BYTES_MAX`] | 32 KiB in a packet | the broker keeps larger ones back |
+//! | [`INBOX_MESSAGES_MAX`] | 2048 messages waiting for the store | turned away and confirmed to the broker in turn; the node sends again |
+//! | [`PACKET_BYTES_MAX`] | 32 KiB in a packet | the broker keeps larger ones back; one that does not loses our session |
 //! | [`MESSAGES_PER_COMMIT_MAX`] | 128 messages in a commit | the next ones are in the next |
 //! | [`LINGER_MAX`] | 50 ms from the first message of a batch to its commit | shorter by configuration |
 //! | [`EVENTS_MAX`] | 1024 events for a slow reader | the oldest are gone, the reader is told |
@@ -25,11 +25,14 @@ mod commit;
 mod dating;
 mod downlink;
 mod intake;
+mod line;
 mod link;
 mod ports;
 mod quiet;
 mod ranges;
 mod stage;
+mod tls;
+mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,15 +42,16 @@ use tokio_util::sync::CancellationToken;
 
 pub use dating::FUTURE_MAX_MS;
 pub use downlink::{DOWNLINK_MESSAGES_MAX, Downlink, Unsent};
-pub use link::{
-    FILTERS, INBOX_MESSAGES_MAX, KEEP_ALIVE, PACKET_BYTES_MAX, RECEIVE_MAX, SESSION_EXPIRY_S,
-};
+pub use line::{KEEP_ALIVE, PACKET_BYTES_MAX, Protocol, RECEIVE_MAX, SESSION_EXPIRY_S};
+pub use link::{FILTERS, INBOX_MESSAGES_MAX};
 pub use ports::{
     Assess, Clock, Count, Counters, DEAD_LETTERS_PER_BATCH_MAX, DeadLetter, DeadLetters, Directory,
     EVENTS_MAX, Health, Link, LocalEpisodes, LocalEvent, NodeEvent, NodeState, Nodes, Outlets,
     PortError, Presence, Storage, Unassessed,
 };
 pub use stage::{LINGER_MAX, MESSAGES_PER_COMMIT_MAX};
+pub use tls::{Tls, TlsError, TlsFiles};
+pub use watch::SELF_CHECK;
 
 /// The client id that the gateway has with a broker where none is configured.
 pub const CLIENT_ID: &str = "miaopu-gateway-ingest";
@@ -67,6 +71,12 @@ pub struct Config {
     /// How long a batch waits for more messages after its first one, at most [`LINGER_MAX`]. Fewer
     /// and larger commits spare an SD card.
     pub linger: Duration,
+    /// Which protocol is spoken with the broker.
+    pub protocol: Protocol,
+    /// TLS to the broker; `None` for none.
+    pub tls: Option<Tls>,
+    /// How often the subscriptions are looked after.
+    pub self_check: Duration,
 }
 
 impl Config {
@@ -78,6 +88,9 @@ impl Config {
             client_id: CLIENT_ID.to_owned(),
             account,
             linger: Duration::from_millis(20),
+            protocol: Protocol::default(),
+            tls: None,
+            self_check: SELF_CHECK,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The session with the broker: connects, subscribes, hands messages on, sends acknowledgements.
 //!
-//! What rumqttc 0.25 leaves to its user (`reference/iot.md` §4.3), and where it is done:
+//! What rumqttc 0.25 leaves to its user, and where it is done; `docs/delivery.md` names the test of
+//! each:
 //! - Messages of a dead connection are still yielded after the next one is made, and packet ids start
 //!   again where the broker lost the session: an acknowledgement of the old message would confirm
 //!   another, unstored one. So the events are cleared when a connection breaks, and every delivery
@@ -8,52 +9,46 @@
 //! - An acknowledgement that waits in the request channel when the connection breaks is dropped under
 //!   the gate's lock, before the next epoch begins.
 //! - Only QoS 0 is published, so that no outgoing message waits for packet ids or for the broker's
-//!   window. Nothing is lost: a node that misses an acknowledgement sends again.
-//! - The task that polls never waits for another one: a full queue turns a message away.
+//!   window, and nothing is taken for said because it was written. Nothing is lost: a node that misses
+//!   an acknowledgement sends again.
+//! - The task that polls never waits for another one: a full queue turns a message away. It is
+//!   confirmed in its turn, because a broker may break with a client that confirms out of order.
+//! - A broker may lose single subscriptions of a session that it keeps. So each one is asked for after
+//!   every connection, the answer is checked filter by filter, and [`Watch`] looks whether they live.
+//! - A packet that can't be taken would come again with every connection: the session that holds it is
+//!   given up.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
-use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{ConnectProperties, Filter, Publish, SubscribeReasonCode};
-use rumqttc::v5::{AsyncClient, Event, EventLoop, Incoming, MqttOptions};
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::Config;
 use crate::intake::Arrival;
+use crate::line::{self, Broken, Client, Heard, Line, Retained};
 use crate::ports::{Clock, Link, Outlets};
+use crate::watch::Watch;
 
 /// What ingest subscribes to, all of it at QoS 1.
 pub const FILTERS: [&str; 3] = ["miaopu/1/+/+/birth", "miaopu/1/+/+/data", "miaopu/1/+/+/death"];
-/// The most messages that a broker may have on the way to us; the next ones wait with the broker.
-pub const RECEIVE_MAX: u16 = 1_024;
 /// The most messages between the broker and the store; beyond it a message is turned away and its
-/// node sends it again. More than [`RECEIVE_MAX`], so that this takes a broker that breaks its word.
+/// node sends it again. More than [`RECEIVE_MAX`](line::RECEIVE_MAX), so that this takes a broker that
+/// breaks its word, or one that speaks MQTT 3.1.1 and has no limit of its own.
 pub const INBOX_MESSAGES_MAX: usize = 2_048;
-/// The largest packet taken, in bytes; the broker keeps back larger ones. Twice the embedded broker's
-/// own limit, because a broker adds properties to what it passes on.
-pub const PACKET_BYTES_MAX: u32 = 32 * 1_024;
-/// How long a broker keeps our session while we are away, in seconds; then it forgets it.
-pub const SESSION_EXPIRY_S: u32 = 3_600;
-/// How often a quiet connection is probed; a dead one is found within two of these.
-pub const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
-/// The most requests to the broker that wait to be written; who has more waits.
-const REQUESTS_MAX: usize = 4_096;
-/// The most messages of ours that wait for the broker. There are none at QoS 0, but rumqttc keeps
-/// slots for them: 13 MB for the 65,535 that are its default.
-const OUTGOING_INFLIGHT_MAX: u16 = 16;
-/// How long the broker may take to connect, in seconds.
-const CONNECT_TIMEOUT_S: u64 = 5;
 /// How long the broker may take to answer a subscription; then the connection is made anew.
 const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long to wait before the first new try; doubled until [`RETRY_MAX`].
 const RETRY_MIN: Duration = Duration::from_millis(100);
 /// The longest wait between two tries.
 const RETRY_MAX: Duration = Duration::from_secs(5);
+/// The shortest wait after a packet that can't be taken: who sends one again and again costs no more
+/// than a connection in this time.
+const POISON_RETRY_MIN: Duration = Duration::from_secs(1);
 /// How long a request that found no room waits before it is tried again.
 const REQUEST_RETRY: Duration = Duration::from_millis(2);
 /// How long the last words to the broker may take.
@@ -66,17 +61,19 @@ pub(crate) struct Delivery {
     packet: u16,
 }
 
-/// A message with what the broker wants for it; `None` at QoS 0.
+/// What goes from the broker to the store, in the order in which it came.
 #[derive(Debug)]
-pub(crate) struct Delivered {
-    pub(crate) arrival: Arrival,
-    pub(crate) delivery: Option<Delivery>,
+pub(crate) enum Delivered {
+    /// A message with what the broker wants for it; `None` at QoS 0.
+    Message { arrival: Arrival, delivery: Option<Delivery> },
+    /// Messages for which there was no room: only to be confirmed to the broker, in their turn.
+    TurnedAway(VecDeque<Delivery>),
 }
 
 /// Lets requests to the broker through while the connection that they belong to lives.
 #[derive(Clone)]
 pub(crate) struct Gate {
-    client: AsyncClient,
+    client: Client,
     connection: Arc<Mutex<Connection>>,
 }
 
@@ -110,12 +107,10 @@ impl Gate {
     }
 
     fn try_settle(&self, delivery: Delivery) -> Passed {
-        let mut publish = Publish::new("", QoS::AtLeastOnce, Bytes::new(), None);
-        publish.pkid = delivery.packet;
         self.with_connection(|connection| {
             if connection.epoch != delivery.epoch {
                 Passed::Void
-            } else if self.client.try_ack(&publish).is_ok() {
+            } else if self.client.try_ack(delivery.packet) {
                 Passed::Through
             } else {
                 Passed::Full
@@ -130,8 +125,7 @@ impl Gate {
                 if !connection.is_up {
                     return Passed::Void;
                 }
-                let sent = self.client.try_publish(topic, QoS::AtMostOnce, false, payload.to_vec());
-                if sent.is_ok() { Passed::Through } else { Passed::Full }
+                if self.client.try_publish(topic, payload) { Passed::Through } else { Passed::Full }
             });
             match passed {
                 Passed::Through => return true,
@@ -144,13 +138,26 @@ impl Gate {
 
 /// The polling side of the session.
 pub(crate) struct Session {
-    eventloop: EventLoop,
+    line: Line,
+    desk: Desk,
+    check: Duration,
+    retry: Duration,
+    /// The session held a packet that can't be taken.
+    is_poisoned: bool,
+}
+
+/// What becomes of what the broker says.
+struct Desk {
     gate: Gate,
     inbox: mpsc::Sender<Delivered>,
+    /// Deliveries that found no room. Bounded: a broker has 65,535 packet ids.
+    turned_away: VecDeque<Delivery>,
     outlets: Arc<Outlets>,
     clock: Clock,
+    watch: Watch,
     is_subscribed: bool,
-    retry: Duration,
+    /// Which filters the subscriptions under way are for, the eldest first.
+    asked: VecDeque<Vec<&'static str>>,
 }
 
 /// Opens a session; nothing is connected before [`Session::run`] polls.
@@ -159,52 +166,33 @@ pub(crate) fn open(
     outlets: Arc<Outlets>,
     clock: Clock,
 ) -> (Session, Gate, mpsc::Receiver<Delivered>) {
-    let (client, eventloop) = AsyncClient::new(options(config), REQUESTS_MAX);
+    let (client, line) = line::open(config);
     let gate = Gate { client, connection: Arc::default() };
     let (inbox, arrivals) = mpsc::channel(INBOX_MESSAGES_MAX);
-    let session = Session {
-        eventloop,
+    let desk = Desk {
         gate: gate.clone(),
         inbox,
+        turned_away: VecDeque::new(),
         outlets,
         clock,
+        watch: Watch::new(&config.client_id),
         is_subscribed: false,
-        retry: RETRY_MIN,
+        asked: VecDeque::new(),
     };
+    let check = config.self_check;
+    let session = Session { line, desk, check, retry: RETRY_MIN, is_poisoned: false };
     (session, gate, arrivals)
-}
-
-fn options(config: &Config) -> MqttOptions {
-    let mut options = MqttOptions::new(&config.client_id, &config.host, config.port);
-    let mut properties = ConnectProperties::new();
-    properties.session_expiry_interval = Some(SESSION_EXPIRY_S);
-    properties.receive_maximum = Some(RECEIVE_MAX);
-    properties.max_packet_size = Some(PACKET_BYTES_MAX);
-    options
-        .set_connect_properties(properties)
-        .set_clean_start(false)
-        .set_manual_acks(true)
-        .set_keep_alive(KEEP_ALIVE)
-        .set_outgoing_inflight_upper_limit(OUTGOING_INFLIGHT_MAX)
-        .set_connection_timeout(CONNECT_TIMEOUT_S);
-    let mut network = options.network_options();
-    network.set_tcp_nodelay(true);
-    options.set_network_options(network);
-    if let Some(account) = &config.account {
-        options.set_credentials(&account.username, account.password.expose());
-    }
-    options
 }
 
 impl Session {
     /// Polls until told to stop; connects again for as long as it takes.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         while !stop.is_cancelled() {
-            let reason = tokio::select! {
-                reason = self.live() => reason,
+            let broken = tokio::select! {
+                broken = self.live() => broken,
                 () = stop.cancelled() => break,
             };
-            self.break_off(reason);
+            self.break_off(broken);
             tokio::select! {
                 () = tokio::time::sleep(self.retry) => {}
                 () = stop.cancelled() => {}
@@ -215,110 +203,198 @@ impl Session {
     }
 
     /// Polls one connection until it breaks; returns why.
-    async fn live(&mut self) -> String {
+    async fn live(&mut self) -> Broken {
         let answer_due = tokio::time::sleep(SUBSCRIBE_TIMEOUT);
         tokio::pin!(answer_due);
-        self.is_subscribed = false;
+        let mut check = tokio::time::interval(self.check);
+        check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        check.reset();
+        let inbox = self.desk.inbox.clone();
+        let desk = &mut self.desk;
+        desk.is_subscribed = false;
+        self.line.keep_session(!self.is_poisoned);
         loop {
-            let is_waiting = !self.is_subscribed;
-            let event = tokio::select! {
-                event = self.eventloop.poll() => event,
-                () = &mut answer_due, if is_waiting => {
-                    return "the broker did not answer the subscription".to_owned();
-                }
-            };
-            match event {
-                Ok(Event::Incoming(packet)) => {
-                    if let Err(reason) = self.take(packet) {
-                        return reason;
+            // Polled to its end: a poll that is dropped halfway may have taken a request with it.
+            let polled = self.line.poll();
+            tokio::pin!(polled);
+            let heard = loop {
+                tokio::select! {
+                    heard = &mut polled => break heard,
+                    () = &mut answer_due, if !desk.is_subscribed => {
+                        return Broken::off("the broker did not answer the subscription");
+                    }
+                    _ = check.tick(), if desk.is_subscribed => {
+                        if let Err(reason) = desk.look_after_subscriptions() {
+                            return Broken::off(reason);
+                        }
+                    }
+                    Ok(room) = inbox.reserve(), if !desk.turned_away.is_empty() => {
+                        room.send(Delivered::TurnedAway(std::mem::take(&mut desk.turned_away)));
                     }
                 }
-                Ok(Event::Outgoing(_)) => {}
-                Err(error) => return error.to_string(),
-            }
-        }
-    }
-
-    fn take(&mut self, packet: Incoming) -> Result<(), String> {
-        match packet {
-            Incoming::ConnAck(connack) => {
-                self.outlets.counters.connections.add(1);
-                self.gate.with_connection(|connection| connection.is_up = true);
-                info!(session_present = connack.session_present, "Connected to the broker.");
-                // A broker may have lost single subscriptions of a session that it says it kept.
-                let filters = FILTERS.map(|path| Filter::new(path, QoS::AtLeastOnce));
-                self.gate
-                    .client
-                    .try_subscribe_many(filters)
-                    .map_err(|_| "no room for the subscription".to_owned())
-            }
-            Incoming::SubAck(suback) => {
-                let granted = |code: &SubscribeReasonCode| matches!(code, SubscribeReasonCode::Success(qos) if *qos == QoS::AtLeastOnce);
-                if suback.return_codes.len() != FILTERS.len()
-                    || !suback.return_codes.iter().all(granted)
-                {
-                    return Err(format!("subscription refused: {:?}", suback.return_codes));
+            };
+            let taken = match heard {
+                Ok(Heard::Connected { session_present }) => {
+                    self.is_poisoned = false;
+                    desk.greet(session_present)
                 }
-                self.is_subscribed = true;
-                self.retry = RETRY_MIN;
-                self.outlets.health.send_modify(|health| health.link = Link::Up);
-                Ok(())
-            }
-            Incoming::Publish(publish) => {
-                self.pass_on(publish);
-                Ok(())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn pass_on(&self, publish: Publish) {
-        let epoch = self.gate.with_connection(|connection| connection.epoch);
-        let delivery =
-            (publish.qos != QoS::AtMostOnce).then_some(Delivery { epoch, packet: publish.pkid });
-        let arrival = Arrival {
-            topic: publish.topic,
-            payload: publish.payload,
-            is_retained: publish.retain,
-            received: (self.clock)(),
-        };
-        if self.inbox.try_send(Delivered { arrival, delivery }).is_err() {
-            self.outlets.counters.overflows.add(1);
-            // The broker must not wait for it. Its node does: it was not acknowledged to the node.
-            if let Some(delivery) = delivery
-                && self.gate.try_settle(delivery) == Passed::Full
-            {
-                warn!("Neither room for a message nor for turning it away.");
+                Ok(Heard::Subscribed(answers)) => {
+                    desk.take_answer(&answers).inspect(|()| self.retry = RETRY_MIN)
+                }
+                Ok(Heard::Message { topic, payload, is_retained, packet }) => {
+                    let received = (desk.clock)();
+                    desk.pass_on(Arrival { topic, payload, is_retained, received }, packet);
+                    Ok(())
+                }
+                Ok(Heard::Farewell | Heard::Other) => Ok(()),
+                Err(broken) => return broken,
+            };
+            if let Err(reason) = taken {
+                return Broken::off(reason);
             }
         }
     }
 
     /// Ends the epoch: whatever belongs to the broken connection is forgotten or refused from here.
-    fn break_off(&mut self, reason: String) {
-        self.gate.with_connection(|connection| {
+    fn break_off(&mut self, broken: Broken) {
+        let line = &mut self.line;
+        self.desk.gate.with_connection(|connection| {
             connection.epoch += 1;
             connection.is_up = false;
-            // Drops the acknowledgements that came in since rumqttc cleaned up itself.
-            self.eventloop.clean();
-            self.eventloop.pending.clear();
-            self.eventloop.state.events.clear();
+            line.forget();
         });
-        warn!(%reason, "Lost the broker; trying again.");
-        self.outlets.health.send_modify(|health| health.link = Link::Down { reason });
+        self.desk.turned_away.clear();
+        self.desk.asked.clear();
+        let Broken { reason, is_poison } = broken;
+        if is_poison {
+            self.is_poisoned = true;
+            self.retry = self.retry.max(POISON_RETRY_MIN);
+            self.desk.outlets.counters.poisoned_sessions.add(1);
+            warn!(
+                %reason,
+                "The broker sent a packet that can't be taken; its session is given up, and nodes \
+                 send again what waited in it."
+            );
+        } else {
+            warn!(%reason, "Lost the broker; trying again.");
+        }
+        self.desk.outlets.health.send_modify(|health| health.link = Link::Down { reason });
     }
 
     /// Takes leave of the broker where there is a connection, so that the session is kept in order.
     async fn say_farewell(mut self) {
-        let is_up = self.gate.with_connection(|connection| connection.is_up);
-        if is_up && self.gate.client.try_disconnect().is_ok() {
+        let gate = &self.desk.gate;
+        if gate.with_connection(|connection| connection.is_up) && gate.client.try_disconnect() {
             let written = async {
-                while let Ok(event) = self.eventloop.poll().await {
-                    if matches!(event, Event::Outgoing(rumqttc::Outgoing::Disconnect)) {
+                while let Ok(heard) = self.line.poll().await {
+                    if matches!(heard, Heard::Farewell) {
                         break;
                     }
                 }
             };
             drop(tokio::time::timeout(FAREWELL_TIMEOUT, written).await);
         }
+    }
+}
+
+impl Broken {
+    fn off(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), is_poison: false }
+    }
+}
+
+impl Desk {
+    /// Asks for every subscription: a broker may have lost single ones of a session that it kept.
+    fn greet(&mut self, session_present: bool) -> Result<(), String> {
+        self.outlets.counters.connections.add(1);
+        self.gate.with_connection(|connection| connection.is_up = true);
+        info!(session_present, "Connected to the broker.");
+        self.watch.begin();
+        self.subscribe(FILTERS.to_vec(), Retained::Always)
+    }
+
+    fn subscribe(&mut self, filters: Vec<&'static str>, retained: Retained) -> Result<(), String> {
+        if !self.gate.client.try_subscribe(&filters, retained) {
+            return Err("no room for the subscription".to_owned());
+        }
+        self.asked.push_back(filters);
+        Ok(())
+    }
+
+    fn take_answer(&mut self, answers: &[Result<(), String>]) -> Result<(), String> {
+        let asked = self.asked.pop_front().unwrap_or_default();
+        if answers.len() != asked.len() {
+            let (got, of) = (answers.len(), asked.len());
+            return Err(format!("the broker answered {got} of {of} subscriptions"));
+        }
+        let refused = asked.iter().zip(answers).find_map(|(filter, answer)| {
+            answer.as_ref().err().map(|why| format!("subscription refused: `{filter}`: {why}"))
+        });
+        if let Some(refused) = refused {
+            return Err(refused);
+        }
+        self.is_subscribed = true;
+        self.outlets.health.send_if_modified(|health| {
+            let is_news = health.link != Link::Up;
+            health.link = Link::Up;
+            is_news
+        });
+        Ok(())
+    }
+
+    fn look_after_subscriptions(&mut self) -> Result<(), String> {
+        if !self.asked.is_empty() {
+            return Err("the broker did not answer the subscription".to_owned());
+        }
+        let found = self.watch.look();
+        if !found.silent.is_empty() {
+            self.subscribe(found.silent.clone(), Retained::IfNew)?;
+            self.outlets.counters.resubscriptions.add(found.silent.len() as u64);
+            warn!(filters = ?found.silent, "A subscription seems lost; asked for it again.");
+        }
+        if found.never_heard {
+            warn!(
+                "The broker does not return what the gateway publishes on `miaopu/1/+/+/birth`, `data` \
+                 and `death`: let its user publish there, so that a lost subscription is noticed."
+            );
+        }
+        for (topic, payload) in self.watch.probes() {
+            // Without room for it, the subscription is asked for once more than needed.
+            if !self.gate.client.try_publish(&topic, &payload) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn pass_on(&mut self, arrival: Arrival, packet: Option<u16>) {
+        let epoch = self.gate.with_connection(|connection| connection.epoch);
+        let delivery = packet.map(|packet| Delivery { epoch, packet });
+        if self.watch.hear(&arrival.topic, &arrival.payload) {
+            self.turn_away(delivery);
+            return;
+        }
+        if self.say_turned_away()
+            && self.inbox.try_send(Delivered::Message { arrival, delivery }).is_ok()
+        {
+            return;
+        }
+        self.outlets.counters.overflows.add(1);
+        // The broker must not wait for it for good. Its node does: it was not acknowledged to the node.
+        self.turn_away(delivery);
+    }
+
+    fn turn_away(&mut self, delivery: Option<Delivery>) {
+        self.turned_away.extend(delivery);
+    }
+
+    /// Puts what was turned away in its place before the next message; returns whether there was room.
+    fn say_turned_away(&mut self) -> bool {
+        if self.turned_away.is_empty() {
+            return true;
+        }
+        let Ok(room) = self.inbox.try_reserve() else { return false };
+        room.send(Delivered::TurnedAway(std::mem::take(&mut self.turned_away)));
+        true
     }
 }

@@ -322,6 +322,10 @@ pub struct Counters {
     pub overflows: Count,
     /// Connections made to the broker.
     pub connections: Count,
+    /// Subscriptions asked for again because nothing came through them.
+    pub resubscriptions: Count,
+    /// Sessions at the broker that were given up because of a packet that can't be taken.
+    pub poisoned_sessions: Count,
 }
 
 /// A counter that only grows.

@@ -138,8 +138,7 @@ impl Stage {
         batch: Vec<Delivered>,
         stop: &CancellationToken,
     ) -> Result<(Self, Flow), Error> {
-        let (arrivals, deliveries): (Vec<Arrival>, Vec<Option<Delivery>>) =
-            batch.into_iter().map(|message| (message.arrival, message.delivery)).unzip();
+        let (arrivals, deliveries) = parted(batch);
         let (mut stage, sorted) = blocking(move || {
             let mut stage = self;
             let sorted = stage.intake.sort(&arrivals);
@@ -172,8 +171,8 @@ impl Stage {
     async fn acknowledge_unstored(
         &self,
         frames: &[Frame],
-        deliveries: Vec<Option<Delivery>>,
-    ) -> Vec<Option<Delivery>> {
+        deliveries: Vec<Delivery>,
+    ) -> Vec<Delivery> {
         self.settle(deliveries).await;
         for frame in frames {
             let wire::Body::Readings { first, readings, .. } = &frame.data.body else { continue };
@@ -246,8 +245,8 @@ impl Stage {
         });
     }
 
-    async fn settle(&self, deliveries: Vec<Option<Delivery>>) {
-        for delivery in deliveries.into_iter().flatten() {
+    async fn settle(&self, deliveries: Vec<Delivery>) {
+        for delivery in deliveries {
             self.gate.settle(delivery).await;
         }
     }
@@ -310,6 +309,21 @@ impl Stage {
             }
         }
     }
+}
+
+/// Parts a batch into what is to be sorted and what is to be confirmed to the broker, both in order.
+fn parted(batch: Vec<Delivered>) -> (Vec<Arrival>, Vec<Delivery>) {
+    let (mut arrivals, mut deliveries) = (Vec::new(), Vec::new());
+    for message in batch {
+        match message {
+            Delivered::Message { arrival, delivery } => {
+                arrivals.push(arrival);
+                deliveries.extend(delivery);
+            }
+            Delivered::TurnedAway(turned_away) => deliveries.extend(turned_away),
+        }
+    }
+    (arrivals, deliveries)
 }
 
 /// Runs what may block on a thread for that.

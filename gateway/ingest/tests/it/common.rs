@@ -334,11 +334,16 @@ impl Gateway {
     }
 
     pub(crate) fn begin(port: u16, store: Arc<Memory>, book: Arc<Book>) -> Self {
+        Self::begin_with(config(port), store, book)
+    }
+
+    pub(crate) fn begin_with(config: Config, store: Arc<Memory>, book: Arc<Book>) -> Self {
+        let port = config.port;
         let outlets = Arc::new(Outlets::default());
         let stop = CancellationToken::new();
         let ports = ports(Arc::clone(&store) as Arc<dyn Store>, Arc::clone(&book));
         let task =
-            tokio::spawn(ingest::run(config(port), ports, Arc::clone(&outlets), stop.clone()));
+            tokio::spawn(ingest::run(config, ports, Arc::clone(&outlets), stop.clone()));
         Self { port, store, book, outlets, stop, task }
     }
 
