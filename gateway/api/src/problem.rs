@@ -146,6 +146,7 @@ fn thing(what: &str) -> &str {
         "token" => "令牌",
         "node" => "节点",
         "release" => "固件版本",
+        "dead letter" => "死信",
         "rollout" => "固件升级",
         "zone" => "区域",
         "site" => "基地",

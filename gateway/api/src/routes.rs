@@ -35,8 +35,8 @@ use crate::guard::{COOKIE_NAME, Guard, gate};
 use crate::problem::Refusal;
 use crate::server::Shared;
 use crate::{
-    answers, batches, charts, events, firmware, folk, germplasm, inbox, messages, metrics, night,
-    nodes, places, session, trust, types,
+    answers, batches, charts, events, firmware, folk, germplasm, inbox, letters, messages, metrics,
+    night, nodes, places, session, trust, types,
 };
 use crate::{exposures, sheet, studies};
 
@@ -248,6 +248,7 @@ fn table() -> Vec<Route> {
     routes.extend(reading_routes());
     routes.extend(place_routes());
     routes.extend(firmware_routes());
+    routes.extend(letter_routes());
     routes.extend(batch_routes());
     routes.extend(germplasm_routes());
     routes.extend(study_routes());
@@ -423,6 +424,34 @@ fn firmware_routes() -> Vec<Route> {
             ("cancel_release", "Take an offer back"),
         )
         .gives::<types::FirmwareRollout>(),
+    ]
+}
+
+fn letter_routes() -> Vec<Route> {
+    const NODES: Guard = Guard::Right(Right::ManageNodes);
+    vec![
+        Route::get(
+            "/dead-letters",
+            NODES,
+            letters::list,
+            ("dead_letters", "Messages that could not be understood, newest first"),
+        )
+        .query("limit", "The most letters, 1 to 500; 100 where absent.")
+        .gives::<types::DeadLetters>(),
+        Route::post(
+            "/dead-letters/{number}/replay",
+            NODES,
+            letters::replay,
+            ("replay_dead_letter", "Have a message taken again"),
+        )
+        .gives_with::<types::DeadLetter>("202", "It is taken within seconds."),
+        Route::delete(
+            "/dead-letters/{number}",
+            NODES,
+            letters::discard,
+            ("drop_dead_letter", "Drop a message for good"),
+        )
+        .gives_nothing(),
     ]
 }
 

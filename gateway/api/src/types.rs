@@ -7,6 +7,7 @@
 mod batches;
 mod exposures;
 mod firmware;
+mod letters;
 mod night;
 mod nodes;
 mod setup;
@@ -25,6 +26,7 @@ pub use exposures::{
     StudyCommands, StudyFile, StudyPreview, StudyRequest, StudyRow,
 };
 pub use firmware::{Firmware, FirmwareOffer, FirmwareRelease, FirmwareRollout, FirmwareState};
+pub use letters::{DeadLetter, DeadLetterState, DeadLetters};
 pub use night::{
     AnswerCard, AnswerToken, ConfirmLimit, NewNote, Night, Note, Notes, SentMessage, Shelve,
     Shelving,

@@ -144,6 +144,9 @@ pub fn text() -> String {
         FirmwareState,
         FirmwareRollout,
         FirmwareOffer,
+        DeadLetters,
+        DeadLetter,
+        DeadLetterState,
     );
     out
 }

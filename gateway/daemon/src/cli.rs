@@ -50,6 +50,9 @@ pub(crate) enum Command {
     Export(ExportArgs),
     /// Publishes recorded readings over MQTT; they are judged as history.
     Replay(ReplayArgs),
+    /// Lists, shows, takes again or drops messages that could not be understood.
+    #[command(subcommand)]
+    DeadLetters(DeadLettersCommand),
     /// Copies everything that a gateway cannot do without into a folder, while it runs.
     Backup(BackupArgs),
     /// Brings a backup into a new data folder: all of it or nothing.
@@ -442,6 +445,55 @@ pub(crate) struct ReplayArgs {
     /// The most readings a second; as fast as they are acknowledged where absent.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rate: Option<u32>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeadLettersCommand {
+    /// Lists them, newest first.
+    List(LettersListArgs),
+    /// Shows one with its bytes, or writes them to a file.
+    Show(LettersShowArgs),
+    /// Has them taken again by the running gateway, or by the next one that starts; what is in the
+    /// store already is not stored twice.
+    Replay(LettersArgs),
+    /// Drops them for good.
+    Drop(LettersArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LettersListArgs {
+    /// Folder of the data; the gateway may be running.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// The most to list.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) limit: u32,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LettersShowArgs {
+    /// Folder of the data; the gateway may be running.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Its number.
+    #[arg(value_name = "NUMBER")]
+    pub(crate) number: i64,
+    /// The file to write its bytes to, in place of showing it.
+    #[arg(short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LettersArgs {
+    /// Folder of the data; the gateway may be running.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Their numbers.
+    #[arg(value_name = "NUMBER", required_unless_present = "all", conflicts_with = "all")]
+    pub(crate) numbers: Vec<i64>,
+    /// All of them.
+    #[arg(long)]
+    pub(crate) all: bool,
 }
 
 #[derive(Debug, Args)]

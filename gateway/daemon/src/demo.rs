@@ -209,7 +209,8 @@ fn populate(
         tokio::spawn(show_history(demo.clone(), Arc::clone(&counters), gateway.stop.clone()));
     }
     let board_clock = BoardClock::new(clock.handle(), clock.speed());
-    let own_broker = gateway.mqtt.ok_or_else(|| Failure::unavailable("no broker of its own runs"))?;
+    let own_broker =
+        gateway.mqtt.ok_or_else(|| Failure::unavailable("no broker of its own runs"))?;
     let (address, stop) = (own_broker.into(), gateway.stop.clone());
     tokio::spawn(async move {
         if let Err(error) =

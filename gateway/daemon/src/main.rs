@@ -17,6 +17,7 @@ mod germplasm;
 mod inspect;
 mod judge;
 mod lan;
+mod letters;
 mod listen;
 mod manifest;
 mod messages;
@@ -81,6 +82,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Export(arguments) if arguments.study => study::export(&arguments),
         Command::Export(arguments) => commands::export(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::DeadLetters(command) => letters::run(&command),
         Command::Backup(arguments) => backup::backup(&arguments),
         Command::Restore(arguments) => backup::restore(&arguments),
     }

@@ -71,6 +71,8 @@ impl Gauges {
         ];
         let help = "Messages not taken in, by reason; their nodes keep what they may send again";
         out.counters("frames_refused", help, "reason", refused)?;
+        let help = "Dead letters that were taken again and are in the store now";
+        out.counter("dead_letters_replayed", help, counters.letters_replayed.get())?;
         out.counter("commits", "Commits of the store", counters.commits.get())?;
         let help = "Commits that failed and were tried again";
         out.counter("commit_failures", help, counters.commit_failures.get())?;

@@ -94,6 +94,21 @@ impl DeadLetters for Desk {
             .collect();
         Ok(self.registry.add_dead_letters(&letters)?)
     }
+
+    fn asked(&self, most: usize) -> Result<Vec<(i64, ingest::DeadLetter)>, PortError> {
+        let asked = self.registry.dead_letters_asked(most)?;
+        Ok(asked
+            .into_iter()
+            .map(|it| {
+                let registry::DeadLetter { received, topic, reason, payload } = it.letter;
+                (it.number, ingest::DeadLetter { topic, payload, reason, time: received })
+            })
+            .collect())
+    }
+
+    fn settle(&self, outcomes: &[(i64, Result<(), String>)]) -> Result<(), PortError> {
+        Ok(self.registry.settle_dead_letters(outcomes, (self.clock)())?)
+    }
 }
 
 impl LocalEpisodes for Desk {

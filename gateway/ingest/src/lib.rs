@@ -20,11 +20,13 @@
 //! | [`EVENTS_MAX`] | 1024 events for a slow reader | the oldest are gone, the reader is told |
 //! | [`DOWNLINK_MESSAGES_MAX`] | 256 messages to nodes that wait to be written | refused; who needs an answer asks again |
 //! | [`DEAD_LETTERS_PER_BATCH_MAX`] | 16 dead letters in a batch | counted, not kept |
+//! | [`LETTERS_PER_LOOK_MAX`] | 32 dead letters taken again in a second | the next ones follow a second later |
 
 mod commit;
 mod dating;
 mod downlink;
 mod intake;
+mod letters;
 mod line;
 mod link;
 mod ports;
@@ -42,6 +44,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use dating::FUTURE_MAX_MS;
 pub use downlink::{DOWNLINK_MESSAGES_MAX, Downlink, Unsent};
+pub use letters::LETTERS_PER_LOOK_MAX;
 pub use line::{KEEP_ALIVE, PACKET_BYTES_MAX, Protocol, RECEIVE_MAX, SESSION_EXPIRY_S};
 pub use link::{FILTERS, INBOX_MESSAGES_MAX};
 pub use ports::{

@@ -94,7 +94,8 @@ pub(crate) enum Retained {
 pub(crate) fn open(config: &Config) -> (Client, Line) {
     match config.protocol {
         Protocol::V311 => {
-            let (client, mut eventloop) = rumqttc::AsyncClient::new(options_311(config), REQUESTS_MAX);
+            let (client, mut eventloop) =
+                rumqttc::AsyncClient::new(options_311(config), REQUESTS_MAX);
             let mut network = network(eventloop.network_options());
             network.set_connection_timeout(CONNECT_TIMEOUT_S);
             eventloop.set_network_options(network);

@@ -65,6 +65,19 @@ pub trait DeadLetters: Send + Sync {
     /// # Errors
     /// What the database says; the letters are counted and lost then, the flow goes on.
     fn put(&self, letters: &[DeadLetter]) -> Result<(), PortError>;
+
+    /// Returns letters that a person wants to be taken again, with their numbers, oldest first, at most
+    /// so many. Asked every second.
+    ///
+    /// # Errors
+    /// What the database says; it is asked again.
+    fn asked(&self, most: usize) -> Result<Vec<(i64, DeadLetter)>, PortError>;
+
+    /// Notes what became of letters: in the store, or why not. They are not asked for any more then.
+    ///
+    /// # Errors
+    /// What the database says; the letters are taken once more, which stores nothing twice.
+    fn settle(&self, outcomes: &[(i64, Result<(), String>)]) -> Result<(), PortError>;
 }
 
 /// What a node judged itself, dated as its readings are.
@@ -314,6 +327,8 @@ pub struct Counters {
     pub rebirths: Count,
     /// Messages that were not understood, whether there was room to keep them or not.
     pub dead_letters: Count,
+    /// Dead letters that were taken again and are in the store now.
+    pub letters_replayed: Count,
     /// Births refused because nobody added their node.
     pub unknown_nodes: Count,
     /// Messages refused because of a limit of the store: their nodes keep them.

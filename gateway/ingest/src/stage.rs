@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use measure::NodeKey;
+use store::Position;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -15,8 +16,9 @@ use wire::{
 
 use crate::commit::{Committer, Kept};
 use crate::intake::{Arrival, Frame, Intake, Sorted};
+use crate::letters::{self, LETTERS_PER_LOOK_MAX};
 use crate::link::{Delivered, Delivery, Gate};
-use crate::ports::{Clock, NodeState, Nodes, Outlets, Presence, Storage};
+use crate::ports::{Clock, DeadLetters, NodeState, Nodes, Outlets, Presence, Storage};
 use crate::{Config, Error, Ports};
 
 /// The most messages in one commit; the next ones go into the next.
@@ -28,6 +30,8 @@ pub const LINGER_MAX: Duration = Duration::from_millis(50);
 const REBIRTH_QUIET: Duration = Duration::from_secs(10);
 /// How often the same fault of the same sender may have a line.
 const LOG_QUIET: Duration = Duration::from_secs(60);
+/// How often it is looked for dead letters to take again.
+const LETTERS_LOOK: Duration = Duration::from_secs(1);
 /// How long to wait after a failed commit; doubled until [`COMMIT_RETRY_MAX`].
 const COMMIT_RETRY_MIN: Duration = Duration::from_millis(100);
 /// The longest wait between two tries to commit.
@@ -36,6 +40,7 @@ const COMMIT_RETRY_MAX: Duration = Duration::from_secs(10);
 pub(crate) struct Stage {
     intake: Intake,
     committer: Committer,
+    dead_letters: Arc<dyn DeadLetters>,
     outlets: Arc<Outlets>,
     gate: Gate,
     clock: Clock,
@@ -68,7 +73,9 @@ impl Stage {
             .collect();
         outlets.nodes.send_replace(nodes);
         let counters = Arc::clone(&outlets.counters);
+        let dead_letters = Arc::clone(&ports.dead_letters);
         Ok(Self {
+            dead_letters,
             intake: Intake::new(ports.directory, ports.dead_letters, Arc::clone(&outlets)),
             committer: Committer::new(ports.store, ports.episodes, ports.assess, counters),
             outlets,
@@ -86,6 +93,7 @@ impl Stage {
     ) -> Result<(), Error> {
         let mut ask_again = every(REBIRTH_QUIET);
         let mut speak_again = every(LOG_QUIET);
+        let mut look = every(LETTERS_LOOK);
         loop {
             let first = tokio::select! {
                 biased;
@@ -98,6 +106,10 @@ impl Stage {
                     self.intake.speak_again();
                     continue;
                 }
+                _ = look.tick() => {
+                    self = self.take_letters_again().await?;
+                    continue;
+                }
                 first = inbox.recv() => first,
             };
             let Some(first) = first else { return Ok(()) };
@@ -108,6 +120,56 @@ impl Stage {
                 return Ok(());
             }
         }
+    }
+
+    /// Takes dead letters again that somebody asked for.
+    async fn take_letters_again(self) -> Result<Self, Error> {
+        let (stage, position) = blocking(move || {
+            let mut stage = self;
+            let position = stage.retake();
+            (stage, position)
+        })
+        .await?;
+        stage.announce(position);
+        Ok(stage)
+    }
+
+    /// Returns the position of the last commit, if there was one.
+    fn retake(&mut self) -> Option<Position> {
+        let asked = match self.dead_letters.asked(LETTERS_PER_LOOK_MAX) {
+            Ok(asked) => asked,
+            Err(error) => {
+                warn!(%error, "Cannot look for dead letters to take again.");
+                return None;
+            }
+        };
+        let (mut position, mut outcomes) = (None, Vec::with_capacity(asked.len()));
+        for (number, letter) in asked {
+            let found = letters::frame(&letter, &self.outlets.nodes.borrow());
+            let outcome = match found.map(|frame| self.committer.commit(&[frame])) {
+                Err(reason) => Err(reason),
+                Ok(Ok(kept)) if kept.units.is_empty() => {
+                    Err("the store refuses it; the log says why".to_owned())
+                }
+                Ok(Ok(kept)) => {
+                    position = kept.position.or(position);
+                    self.outlets.counters.letters_replayed.add(1);
+                    Ok(())
+                }
+                Ok(Err(error)) => {
+                    warn!(%error, number, "The store takes no dead letter now; it is tried again.");
+                    break;
+                }
+            };
+            outcomes.push((number, outcome));
+        }
+        if !outcomes.is_empty()
+            && let Err(error) = self.dead_letters.settle(&outcomes)
+        {
+            let letters = outcomes.len();
+            warn!(%error, letters, "Cannot note what became of dead letters; they are taken once more.");
+        }
+        position
     }
 
     async fn gather(
@@ -259,14 +321,18 @@ impl Stage {
         }
     }
 
+    /// Tells how far the journal is now.
+    fn announce(&self, position: Option<Position>) {
+        let Some(position) = position else { return };
+        self.outlets.position.send_if_modified(|known| {
+            let is_news = *known != position;
+            *known = position;
+            is_news
+        });
+    }
+
     async fn acknowledge(&self, kept: Kept) {
-        if let Some(position) = kept.position {
-            self.outlets.position.send_if_modified(|known| {
-                let is_news = *known != position;
-                *known = position;
-                is_news
-            });
-        }
+        self.announce(kept.position);
         for unit in kept.units {
             let node = unit.node.clone();
             for ack in unit.acks((self.clock)()) {

@@ -57,16 +57,17 @@ impl Tls {
             .with_safe_default_protocol_versions()
             .map_err(TlsError::Identity)?
             .with_root_certificates(roots(files.ca.as_deref())?);
-        let client = match &files.identity {
-            None => builder.with_no_client_auth(),
-            Some((certificate, key)) => {
-                let chain = certificates(certificate)?;
-                let key = PrivateKeyDer::from_pem_file(key).map_err(|source| {
-                    TlsError::File { path: key.clone(), what: "private key", source }
-                })?;
-                builder.with_client_auth_cert(chain, key).map_err(TlsError::Identity)?
-            }
-        };
+        let client =
+            match &files.identity {
+                None => builder.with_no_client_auth(),
+                Some((certificate, key)) => {
+                    let chain = certificates(certificate)?;
+                    let key = PrivateKeyDer::from_pem_file(key).map_err(|source| {
+                        TlsError::File { path: key.clone(), what: "private key", source }
+                    })?;
+                    builder.with_client_auth_cert(chain, key).map_err(TlsError::Identity)?
+                }
+            };
         Ok(Self(Arc::new(client)))
     }
 
@@ -101,8 +102,7 @@ fn roots(ca: Option<&Path>) -> Result<RootCertStore, TlsError> {
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let fault =
-        |source| TlsError::File { path: path.to_owned(), what: "certificate", source };
+    let fault = |source| TlsError::File { path: path.to_owned(), what: "certificate", source };
     let found: Vec<_> = CertificateDer::pem_file_iter(path)
         .map_err(fault)?
         .collect::<Result<_, _>>()

@@ -61,7 +61,9 @@ pub use deliveries::{
 pub use episodes::{ALARMS_PAGE_MAX, Alarm, Message, OUTBOX_MAX, TIMELINE_MAX, Which};
 pub use error::{Error, Reason};
 pub use firmware::{RELEASE_BYTES_MAX, RELEASES_MAX, Release, ReleaseKey, Rollout, RolloutState};
-pub use letters::{DEAD_LETTER_BYTES_MAX, DEAD_LETTERS_MAX, DeadLetter};
+pub use letters::{
+    DEAD_LETTER_BYTES_MAX, DEAD_LETTERS_MAX, DeadLetter, KeptLetter, LetterState, WhichLetters,
+};
 pub use links::{LINK_MS, LINK_REMEMBERED_MS, LINKS_MAX, Link};
 pub use local::{LOCAL_EPISODES_PAGE_MAX, LOCAL_EVENTS_MAX, LocalEpisode, LocalEvent, LocalState};
 pub use nodes::{NODES_MAX, Node};
@@ -90,6 +92,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../migrations/004-nodes.sql")),
     M::up(include_str!("../migrations/005-firmware.sql")),
     M::up(include_str!("../migrations/006-calibration.sql")),
+    M::up(include_str!("../migrations/007-letters.sql")),
 ];
 
 /// The registry's file, open for reading and writing.

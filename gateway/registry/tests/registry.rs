@@ -8,7 +8,8 @@ use measure::{Marks, NodeKey, Quality, Quantity, Scaled, Slug, Timestamp};
 use nursery::{NodePlacement, Site, Stage, Zone};
 use people::{Actor, Role, UserName};
 use registry::{
-    DEAD_LETTERS_MAX, DeadLetter, Error, Plan, Registry, SESSION_DAYS, SESSIONS_MAX, Topic, Which,
+    DEAD_LETTERS_MAX, DeadLetter, Error, LetterState, Plan, Registry, SESSION_DAYS, SESSIONS_MAX,
+    Topic, Which, WhichLetters,
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -178,10 +179,60 @@ fn dead_letters_are_bounded_in_number_and_size() {
     assert_eq!(rows.unwrap(), DEAD_LETTERS_MAX as i64, "the oldest are dropped, not only hidden");
     let oldest = kept.last().unwrap();
     assert_eq!(
-        (oldest.reason.as_str(), oldest.payload.len()),
+        (oldest.letter.reason.as_str(), oldest.letter.payload.len()),
         ("2", registry::DEAD_LETTER_BYTES_MAX)
     );
-    assert!(oldest.topic.len() <= registry::DEAD_LETTER_BYTES_MAX);
+    assert!(oldest.letter.topic.len() <= registry::DEAD_LETTER_BYTES_MAX);
+    assert_eq!(registry.count_dead_letters().unwrap(), (DEAD_LETTERS_MAX as u64, 2));
+    assert!(!oldest.is_whole());
+    let refused =
+        registry.ask_for_replay(WhichLetters::One(oldest.number), &Actor::CommandLine, at(1));
+    assert!(matches!(refused, Err(Error::Refused { field: "number", .. })), "it was cut");
+}
+
+#[test]
+fn a_dead_letter_is_asked_for_taken_once_and_dropped() {
+    let (_dir, registry) = open();
+    let letter = |number: u8| DeadLetter {
+        received: at(i64::from(number)),
+        topic: "miaopu/1/s/n/data".to_owned(),
+        reason: "truncated".to_owned(),
+        payload: vec![number],
+    };
+    registry.add_dead_letters(&[letter(1), letter(2), letter(3)]).unwrap();
+    let by = Actor::CommandLine;
+    let ask = |which| registry.ask_for_replay(which, &by, at(10));
+    assert_eq!(ask(WhichLetters::One(2)).unwrap(), 1);
+    assert!(matches!(ask(WhichLetters::One(9)), Err(Error::Unknown { what: "dead letter", .. })));
+    let asked = registry.dead_letters_asked(10).unwrap();
+    assert_eq!(asked.iter().map(|it| it.number).collect::<Vec<_>>(), [2]);
+    let stored = [(2, Ok(()))];
+    registry.settle_dead_letters(&stored, at(11)).unwrap();
+    assert!(registry.dead_letters_asked(10).unwrap().is_empty());
+    assert_eq!(ask(WhichLetters::All).unwrap(), 2, "one that is stored is not taken again");
+    registry.settle_dead_letters(&[(3, Err("no birth".to_owned()))], at(12)).unwrap();
+    let states: Vec<_> = registry
+        .dead_letters(10)
+        .unwrap()
+        .into_iter()
+        .map(|it| (it.number, it.state, it.letter.reason, it.tried))
+        .collect();
+    let reason = |text: &str| text.to_owned();
+    assert_eq!(
+        states,
+        [
+            (3, LetterState::Refused, reason("no birth"), Some(at(12))),
+            (2, LetterState::Replayed, reason("truncated"), Some(at(11))),
+            (1, LetterState::Asked, reason("truncated"), None),
+        ]
+    );
+    assert_eq!(registry.drop_dead_letters(WhichLetters::One(3), &by, at(13)).unwrap(), 1);
+    assert!(registry.drop_dead_letters(WhichLetters::One(3), &by, at(13)).is_err());
+    assert_eq!(registry.drop_dead_letters(WhichLetters::All, &by, at(14)).unwrap(), 2);
+    assert_eq!(registry.count_dead_letters().unwrap(), (0, 0), "dropped by hand is not lost");
+    let done: Vec<_> = registry.changes(0).unwrap().into_iter().map(|it| it.what).collect();
+    let of_letters: Vec<_> = done.iter().filter(|what| what.starts_with("letter.")).collect();
+    assert_eq!(of_letters, ["letter.replay", "letter.replay", "letter.drop", "letter.drop"]);
 }
 
 fn rules() -> Rules {

@@ -89,6 +89,14 @@ impl DeadLetters for Desk {
     fn put(&self, letters: &[DeadLetter]) -> Result<(), PortError> {
         Err(format!("nothing here is garbled: {letters:?}").into())
     }
+
+    fn asked(&self, _: usize) -> Result<Vec<(i64, DeadLetter)>, PortError> {
+        Ok(Vec::new())
+    }
+
+    fn settle(&self, outcomes: &[(i64, Result<(), String>)]) -> Result<(), PortError> {
+        Err(format!("nothing was asked for: {outcomes:?}").into())
+    }
 }
 
 /// A gateway whose authority was made and whose certificate was issued on day 0.

@@ -103,7 +103,10 @@ impl Reader<'_> {
             Some("tls") => true,
             Some("plain") => {
                 if has_files {
-                    self.fault("mqtt.security", "is `plain` beside files of `mqtt.tls`: remove one");
+                    self.fault(
+                        "mqtt.security",
+                        "is `plain` beside files of `mqtt.tls`: remove one",
+                    );
                 }
                 false
             }
@@ -184,7 +187,11 @@ mod tests {
         check_fault("broker = \"b:0\"", "mqtt.broker", "`b:0`");
         check_fault("broker = \"::1:1883\"", "mqtt.broker", "`::1:1883`");
         check_fault("broker = \"mqtt://b:1\"", "mqtt.broker", "`mqtt://b:1`");
-        check_fault("broker = \"[::1]:1\"\nsecurity = \"tls\"", "mqtt.broker", "give the broker's name");
+        check_fault(
+            "broker = \"[::1]:1\"\nsecurity = \"tls\"",
+            "mqtt.broker",
+            "give the broker's name",
+        );
         check_fault(&format!("{beside}protocol = \"4\""), "mqtt.protocol", "`4`");
         check_fault(&format!("{beside}protocol = 5"), "mqtt.protocol", "no text");
         check_fault(&format!("{beside}security = \"ssl\""), "mqtt.security", "`ssl`");
@@ -193,7 +200,11 @@ mod tests {
         check_fault(&tls("ca_file"), "mqtt.tls.ca_file", "`/nowhere`");
         check_fault(&tls("key"), "mqtt.tls.key", "needs `mqtt.tls.certificate`");
         check_fault(&tls("certificate"), "mqtt.tls.certificate", "needs `mqtt.tls.key`");
-        check_fault(&format!("security = \"plain\"\n{}", tls("ca_file")), "mqtt.security", "remove one");
+        check_fault(
+            &format!("security = \"plain\"\n{}", tls("ca_file")),
+            "mqtt.security",
+            "remove one",
+        );
         check_fault("protocol = \"5\"", "mqtt.protocol", "goes with an outside broker");
         check_fault("tls = { ca_file = \"/nowhere\" }", "mqtt.tls.ca_file", "goes with an outside");
     }

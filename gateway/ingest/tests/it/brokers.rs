@@ -225,10 +225,8 @@ async fn a_broker_that_the_authority_did_not_sign_is_not_spoken_to() {
     let strangers = tempfile::tempdir().unwrap();
     certify(strangers.path());
     let stranger = TlsFiles { ca: Some(strangers.path().join("ca.pem")), identity: None };
-    let by_address = |host: &str, config: ingest::Config| ingest::Config {
-        host: host.to_owned(),
-        ..config
-    };
+    let by_address =
+        |host: &str, config: ingest::Config| ingest::Config { host: host.to_owned(), ..config };
     let faults = [
         // Another authority; another name than the certificate's; no certificate of our own.
         ingest::Config { tls: Some(Tls::load(&stranger).unwrap()), ..mosquitto.over_tls() },

@@ -223,6 +223,9 @@ pub(crate) struct Book {
     /// What nodes judged, by node, flash and sequence.
     pub(crate) events: Mutex<BTreeMap<(NodeKey, FlashId, Sequence), LocalEvent>>,
     pub(crate) is_broken: Mutex<bool>,
+    /// Letters that are to be taken again, by number, and what became of them.
+    pub(crate) asked: Mutex<BTreeMap<i64, DeadLetter>>,
+    pub(crate) outcomes: Mutex<Vec<(i64, Result<(), String>)>>,
 }
 
 impl Book {
@@ -272,6 +275,18 @@ impl DeadLetters for Book {
     fn put(&self, letters: &[DeadLetter]) -> Result<(), PortError> {
         self.check()?;
         self.letters.lock().unwrap().extend(letters.iter().cloned());
+        Ok(())
+    }
+
+    fn asked(&self, most: usize) -> Result<Vec<(i64, DeadLetter)>, PortError> {
+        self.check()?;
+        Ok(self.asked.lock().unwrap().clone().into_iter().take(most).collect())
+    }
+
+    fn settle(&self, outcomes: &[(i64, Result<(), String>)]) -> Result<(), PortError> {
+        self.check()?;
+        self.asked.lock().unwrap().retain(|number, _| outcomes.iter().all(|it| it.0 != *number));
+        self.outcomes.lock().unwrap().extend(outcomes.iter().cloned());
         Ok(())
     }
 }
@@ -342,8 +357,7 @@ impl Gateway {
         let outlets = Arc::new(Outlets::default());
         let stop = CancellationToken::new();
         let ports = ports(Arc::clone(&store) as Arc<dyn Store>, Arc::clone(&book));
-        let task =
-            tokio::spawn(ingest::run(config, ports, Arc::clone(&outlets), stop.clone()));
+        let task = tokio::spawn(ingest::run(config, ports, Arc::clone(&outlets), stop.clone()));
         Self { port, store, book, outlets, stop, task }
     }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::common::{
-    Book, DEADLINE, Gateway, Memory, NEVER, birth, bytes, config, eventually, node_key, now, sampled,
+    Book, DEADLINE, Gateway, Memory, NEVER, birth, bytes, config, eventually, node_key, now,
+    sampled,
 };
 use ingest::{FILTERS, INBOX_MESSAGES_MAX, Link, PACKET_BYTES_MAX, Protocol};
 use measure::{BootId, FlashId, Sequence, Uptime};
@@ -298,7 +299,10 @@ async fn a_subscription_that_is_refused_in_part_is_tried_again_in_a_new_connecti
             let (listener, gateway) = pair(protocol).await;
             let peer = Peer::admit(&listener, protocol, true, codes).await;
             let health = gateway.outlets.health.subscribe();
-            eventually("the refusal", || matches!(health.borrow().link, Link::Down { .. })).await;
+            // At once, and not because the peer answers no ping.
+            let refusal =
+                eventually("the refusal", || matches!(health.borrow().link, Link::Down { .. }));
+            tokio::time::timeout(Duration::from_secs(5), refusal).await.unwrap();
             drop(peer);
             let _grants = Peer::accept(&listener, protocol, 1).await;
             gateway.is_up().await;

@@ -7,4 +7,5 @@ mod engine;
 mod epoch;
 mod flow;
 mod garbage;
+mod letters;
 mod local;
