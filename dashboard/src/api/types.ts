@@ -2931,3 +2931,70 @@ export type FirmwareOffer = {
  * The release, of the node's own target.
  */
 release: number, };
+
+/**
+ * `GET /dead-letters`: the newest first.
+ */
+export type DeadLetters = {
+/**
+ * The gateway's clock.
+ */
+now_ms: number,
+/**
+ * How many are kept.
+ */
+kept: number,
+/**
+ * How many were dropped because newer ones came.
+ */
+dropped: number,
+/**
+ * The newest of them.
+ */
+letters: Array<DeadLetter>, };
+
+/**
+ * A message that could not be understood.
+ */
+export type DeadLetter = {
+/**
+ * Its number, for good.
+ */
+number: number,
+/**
+ * When it came.
+ */
+received_ms: number,
+/**
+ * The topic it came on.
+ */
+topic: string,
+/**
+ * What is wrong with it.
+ */
+reason: string,
+/**
+ * How long it was, in bytes.
+ */
+bytes: number,
+/**
+ * What is kept of it, in hexadecimal.
+ */
+payload: string,
+/**
+ * It is kept as it came; one that was cut can't be taken again.
+ */
+whole: boolean,
+/**
+ * What became of it.
+ */
+state: DeadLetterState,
+/**
+ * When it was taken again last.
+ */
+tried_ms: number | null, };
+
+/**
+ * What became of a dead letter.
+ */
+export type DeadLetterState = "kept" | "asked" | "replayed" | "refused";
