@@ -3,7 +3,15 @@
 //!
 //! Even rounds use the gateway's own broker, odd ones a Mosquitto in default configuration. The last
 //! line is `kept=… lost=… doubled=…`; the exit code is 0 only where nothing was lost or doubled.
+//!
+//! With `--kills N` gateway and broker are killed N times against publishers in the campaign's own
+//! process, each with a ledger; there is no image then, and a kill takes a second or two.
 #![expect(clippy::disallowed_methods, reason = "a campaign runs on the wall clock")]
+
+#[path = "kill/crowd.rs"]
+mod crowd;
+#[path = "kill/publishers.rs"]
+mod publishers;
 
 use std::{
     collections::BTreeMap,
@@ -36,6 +44,12 @@ struct Arguments {
     /// The image to run; built by its runner where absent.
     #[arg(long)]
     image: Option<PathBuf>,
+    /// Kills gateway and broker this many times against publishers, in place of rounds with the image.
+    #[arg(long)]
+    kills: Option<u32>,
+    /// How many publishers.
+    #[arg(long, default_value_t = 4, requires = "kills")]
+    publishers: u32,
     /// Leaves the folder of the campaign behind.
     #[arg(long)]
     keep: bool,
@@ -75,10 +89,17 @@ fn campaign(arguments: &Arguments) -> Result<Verdict> {
     let mut rng = Rng::with_seed(arguments.seed);
     let mut folder = tempfile::tempdir()?;
     folder.disable_cleanup(arguments.keep);
-    println!("campaign of {} rounds, seed {}", arguments.rounds, arguments.seed);
     if let Some(broken) = &arguments.broken {
         println!("broken on purpose: {broken}");
     }
+    if let Some(kills) = arguments.kills {
+        let publishers = arguments.publishers;
+        println!("{kills} kills beside {publishers} publishers, seed {}", arguments.seed);
+        let verdict = crowd::campaign(folder.path(), kills, publishers, &mut rng)?;
+        tell(&verdict);
+        return Ok(verdict);
+    }
+    println!("campaign of {} rounds, seed {}", arguments.rounds, arguments.seed);
     let mut plant = Plant::build(folder.path().to_owned(), arguments.image.clone())?;
     let mut kills: BTreeMap<(Target, &str), u32> = BTreeMap::new();
     for round in 0..arguments.rounds {
@@ -112,12 +133,16 @@ fn campaign(arguments: &Arguments) -> Result<Verdict> {
         println!("killed {target:?} {phase}: {count}");
     }
     let verdict = plant.settle()?;
+    tell(&verdict);
+    Ok(verdict)
+}
+
+fn tell(verdict: &Verdict) {
     for example in &verdict.examples {
         println!("  {example}");
     }
     println!("stored before the ledger could say so: {}", verdict.unsaid);
     println!("kept={} lost={} doubled={}", verdict.kept, verdict.lost, verdict.doubled);
-    Ok(verdict)
 }
 
 fn pause(rng: &mut Rng, (least, most): (u64, u64)) {

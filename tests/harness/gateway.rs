@@ -57,6 +57,35 @@ impl Gateway {
         tables: &str,
         environment: &[(&str, &str)],
     ) -> Result<Self> {
+        let (folder, mut child) = Self::spawn(settings, tables, environment)?;
+        let said = File::options().create(true).append(true).open(folder.join("gateway.out"))?;
+        match ready(&mut child, said) {
+            Ok([http, mqtt, https, mqtts]) => {
+                let missing = "the ready line says where pages and broker are";
+                let (http, mqtt) = (http.context(missing)?, mqtt.context(missing)?);
+                Ok(Self { child, http, mqtt, https, mqtts })
+            }
+            Err(error) => {
+                child.kill().and_then(|()| child.wait()).context("cannot end the gateway")?;
+                Err(error.context(format!("see {}", folder.join("gateway.log").display())))
+            }
+        }
+    }
+
+    /// Starts it and ends it with kill -9 so soon that it may not be ready yet.
+    pub fn cut_short(settings: &Settings, after: Duration) -> Result<()> {
+        let (_, mut child) = Self::spawn(settings, "", &[])?;
+        std::thread::sleep(after);
+        child.kill()?;
+        child.wait()?;
+        Ok(())
+    }
+
+    fn spawn(
+        settings: &Settings,
+        tables: &str,
+        environment: &[(&str, &str)],
+    ) -> Result<(PathBuf, Child)> {
         let folder = settings.data.parent().context("the data folder has a parent")?;
         let config = folder.join("gateway.toml");
         let key = if settings.outside { "broker" } else { "listen" };
@@ -71,7 +100,7 @@ impl Gateway {
         );
         fs::write(&config, format!("{text}{tables}"))?;
         let log = File::options().create(true).append(true).open(folder.join("gateway.log"))?;
-        let mut child = Command::new(binary()?)
+        let child = Command::new(binary()?)
             .args(["serve", "--config"])
             .arg(&config)
             .envs(environment.iter().copied())
@@ -80,18 +109,7 @@ impl Gateway {
             .stderr(log)
             .spawn()
             .context("cannot start the gateway")?;
-        let said = File::options().create(true).append(true).open(folder.join("gateway.out"))?;
-        match ready(&mut child, said) {
-            Ok([http, mqtt, https, mqtts]) => {
-                let missing = "the ready line says where pages and broker are";
-                let (http, mqtt) = (http.context(missing)?, mqtt.context(missing)?);
-                Ok(Self { child, http, mqtt, https, mqtts })
-            }
-            Err(error) => {
-                child.kill().and_then(|()| child.wait()).context("cannot end the gateway")?;
-                Err(error.context(format!("see {}", folder.join("gateway.log").display())))
-            }
-        }
+        Ok((folder.to_owned(), child))
     }
 
     /// Ends it at once, as a power cut would: kill -9.
