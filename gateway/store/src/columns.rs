@@ -41,7 +41,8 @@ pub struct Silence {
 /// From when on a store still holds what of a series. Hours and days it holds for good.
 ///
 /// Before `raw_from` a scan shows nothing, or what came late and was not rolled up yet; buckets are
-/// made of roll-ups, of which one that is cut by an end of the span asked for is counted whole.
+/// made of roll-ups, of which one that is cut by an end of the span asked for is counted whole (but
+/// nothing of a day whose samples all lie outside).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retained {
     /// Samples as they were taken: every one from then on.

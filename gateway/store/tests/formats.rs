@@ -12,10 +12,10 @@ use measure::{
     Fault, FlashId, Marks, NodeKey, Quality, Quantity, Scaled, Sequence, SequenceRange, Slug,
     Timestamp,
 };
-use store::embedded::{Engine, FORMAT, Options};
+use store::embedded::{Engine, FORMAT, Keep, Options, Policy};
 use store::{
-    Batch, Flag, Gap, GapReason, Incoming, Origin, Part, Position, Sample, SeriesId, SeriesKey,
-    Store,
+    Batch, Flag, Gap, GapReason, Incoming, Origin, Part, Position, Retained, Sample, SeriesId,
+    SeriesKey, Store,
 };
 
 const FLASH: FlashId = FlashId(0xCAFE);
@@ -53,7 +53,8 @@ fn write(dir: &Path, format: u8) {
     }
 }
 
-/// Derived numbers and flags, some in chunks that were changed by them, some in the journal.
+/// Derived numbers and flags, some in chunks that were changed by them, some in the journal; a day
+/// that was rolled up.
 fn write_2(dir: &Path) {
     let engine = Engine::open(dir, Options::default()).unwrap();
     let key = |quantity| SeriesKey { node: node(), position: Slug::new("tray").unwrap(), quantity };
@@ -77,8 +78,12 @@ fn write_2(dir: &Path) {
     commit(numbers(100, 200, 2_000));
     commit(flags(0, 50));
     engine.checkpoint().unwrap();
+    // The first day becomes roll-ups.
+    let day = Some(std::time::Duration::from_secs(86_400));
+    let policy = Policy { usual: Keep { raw: day, ten_minutes: day }, of: Vec::new() };
+    engine.retain(&policy, Timestamp::MAX).unwrap();
     commit(numbers(150, 620, 3_000));
-    commit(flags(40, 90));
+    commit(flags(270, 320));
 }
 
 /// Fills a store with chunks sealed and loose, a journal, a gap, a shifted and a late reading.
@@ -116,6 +121,9 @@ fn describe(engine: &Engine) -> String {
     let mut text = String::new();
     for (id, key) in engine.series().unwrap() {
         text += &format!("series {id} {key}\n");
+        if engine.retained(id).unwrap() != Retained::ALL {
+            text += &format!("{:?}\n", engine.retained(id).unwrap());
+        }
         let mut visit = |sample: &Sample| {
             let reading = sample.reading.map_or_else(|f| f.to_string(), |v| v.0.to_string());
             let (time, marks) = (sample.time.micros(), sample.marks.bits());

@@ -45,7 +45,7 @@ pub(super) fn place<'a>(
     let (mut placed, mut changed) = (BTreeSet::new(), Vec::new());
     for (day, times) in days {
         let metas = lease.query(|connection| metas_of_day(connection, series, day))?;
-        for meta in metas {
+        for meta in metas.iter().filter(|meta| !meta.is_rolled()) {
             let is_over =
                 |time: &&Timestamp| (meta.key.start_us()..=meta.last_us).contains(&time.micros());
             let times: Vec<Timestamp> = times.iter().filter(is_over).copied().collect();

@@ -16,7 +16,7 @@ use super::commit::{Change, journal_bytes_after};
 use super::database::sequence_to_sql;
 use super::recover::{corrupt, emit_seen};
 use super::state::Sealing;
-use super::summary;
+use super::summary::{self, Grain};
 use super::{HEAD_SAMPLES_MAX, Journal, Shared, anew, compact};
 use crate::{Error, Position, Sample, SeriesId};
 
@@ -89,6 +89,7 @@ pub(super) fn checkpoint(shared: &Shared) -> Result<(), Error> {
     one_checkpoint(shared)
 }
 
+/// Makes one checkpoint; the caller holds the lock that there is one at a time.
 pub(super) fn one_checkpoint(shared: &Shared) -> Result<(), Error> {
     let upto = shared.state().position;
     let heads: Vec<SeriesId> = {
@@ -139,7 +140,7 @@ pub(super) fn encode(series: SeriesId, samples: &[Sample]) -> Vec<NewChunk> {
                 last_us: time_us(piece.last()),
                 series,
                 samples: piece.len(),
-                hours: summary::emit(&summary::hours_of(piece)),
+                hours: summary::emit(&summary::slots_of(piece, Grain::Hour), Grain::Hour),
                 record: chunk::emit(piece),
             });
         }

@@ -9,8 +9,8 @@ use super::plan::{Plan, plan};
 use super::recover;
 use super::{JOURNAL_BYTES_MAX, Journal, Options, Shared};
 use crate::{
-    BATCH_SAMPLES_MAX, Batch, Committed, Error, Origin, Part, Position, SERIES_MAX, SeriesId,
-    SeriesKey,
+    BATCH_SAMPLES_MAX, Batch, Committed, Error, Origin, Part, Position, Retained, SERIES_MAX,
+    SeriesId, SeriesKey,
 };
 
 /// How many commits bring the next checkpoint forward, so that opening never replays more.
@@ -207,5 +207,5 @@ pub(super) fn series_id(shared: &Shared, key: &SeriesKey) -> Result<SeriesId, Er
             .execute(params![id.0, site, node, key.position.as_str(), key.quantity.code()])?;
         Ok(Change::Keep(()))
     })?;
-    Ok(shared.state_mut().add_series(key.clone(), None))
+    Ok(shared.state_mut().add_series(key.clone(), None, Retained::ALL))
 }

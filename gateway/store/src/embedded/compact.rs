@@ -25,7 +25,30 @@ pub(super) struct Meta {
     pub(super) key: ChunkKey,
     pub(super) last_us: i64,
     samples: usize,
-    sealed: bool,
+    stage: Stage,
+}
+
+/// What a chunk is, by its number on disk.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// 0: it will be merged with others of its day.
+    Loose,
+    /// 1.
+    Sealed,
+    /// 2: its summaries alone are left.
+    RolledUp,
+}
+
+impl Meta {
+    /// Returns whether its summaries alone are left.
+    pub(super) fn is_rolled(&self) -> bool {
+        self.stage == Stage::RolledUp
+    }
+
+    /// Returns how many samples it has, or had.
+    pub(super) fn samples(&self) -> u64 {
+        self.samples as u64
+    }
 }
 
 /// What one day of a series becomes.
@@ -93,7 +116,7 @@ fn merge_day(shared: &Shared, series: SeriesId, day: i64) -> Result<Option<Merge
         let metas = metas_of_day(connection, series, day)?;
         let mut chosen = Vec::new();
         let mut samples = 0;
-        for meta in metas.iter().filter(|meta| !meta.sealed) {
+        for meta in metas.iter().filter(|meta| meta.stage == Stage::Loose) {
             samples += meta.samples;
             if samples > MERGE_SAMPLES_MAX && !chosen.is_empty() {
                 break;
@@ -103,7 +126,7 @@ fn merge_day(shared: &Shared, series: SeriesId, day: i64) -> Result<Option<Merge
         let from = chosen.iter().map(|meta| meta.key.start_us()).min().unwrap_or_default();
         let to = chosen.iter().map(|meta| meta.last_us).max().unwrap_or_default();
         let overlaps = |meta: &&Meta| meta.last_us >= from && meta.key.start_us() <= to;
-        chosen.extend(metas.iter().filter(|meta| meta.sealed).filter(overlaps));
+        chosen.extend(metas.iter().filter(|meta| meta.stage == Stage::Sealed).filter(overlaps));
         if chosen.is_empty() {
             return Ok(None);
         }
@@ -135,7 +158,11 @@ pub(super) fn metas_of_day(
             key: ChunkKey(row.get(0)?),
             last_us: row.get(1)?,
             samples: row.get::<_, u32>(2)? as usize,
-            sealed: row.get(3)?,
+            stage: match row.get::<_, i64>(3)? {
+                0 => Stage::Loose,
+                1 => Stage::Sealed,
+                _ => Stage::RolledUp,
+            },
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

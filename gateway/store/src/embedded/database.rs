@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use crate::Error;
 
@@ -13,7 +13,7 @@ use crate::Error;
 /// | format | since then |
 /// |---|---|
 /// | 1 | the tables of [`CREATE`], journal entries without samples that stand anew |
-/// | 2 | journal entries may end with samples that stand anew ([`entry`](super::entry)) |
+/// | 2 | journal entries may end with samples that stand anew ([`entry`](super::entry)); what [`TO_2`] adds |
 pub(super) const FORMAT: i64 = 2;
 /// The oldest format that can be read.
 const FORMAT_MIN: i64 = 1;
@@ -57,7 +57,7 @@ CREATE TABLE series (
 ) STRICT;
 -- One row a commit that kept something.
 CREATE TABLE journal (position INTEGER PRIMARY KEY, entry BLOB NOT NULL) STRICT;
--- One row a chunk, under its key; `hours` are its summaries. A chunk that is not sealed will be
+-- One row a chunk, under its key; `hours` are its summaries. A chunk whose `sealed` is 0 will be
 -- merged with others of its day.
 CREATE TABLE chunk (
     key INTEGER PRIMARY KEY,
@@ -101,18 +101,39 @@ pub(super) fn path(dir: &Path) -> PathBuf {
     dir.join(FILE)
 }
 
+/// What format 2 has beyond format 1. Nothing that is there is rewritten.
+const TO_2: &str = "
+-- Samples before `raw_from_us` are rolled up, and ten minutes before `tens_from_us` are gone: a
+-- chunk of them has `sealed` 2, its `hours`, and no row in `body`.
+ALTER TABLE series ADD COLUMN raw_from_us INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE series ADD COLUMN tens_from_us INTEGER NOT NULL DEFAULT 0;
+-- The ten minutes of chunks that were rolled up, under their key.
+CREATE TABLE tens (key INTEGER PRIMARY KEY, record BLOB NOT NULL) STRICT;
+-- Records that a repair has put aside, as they were found: what they were and why.
+CREATE TABLE quarantine (
+    id INTEGER PRIMARY KEY,
+    origin TEXT NOT NULL,
+    key INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    record BLOB
+) STRICT;
+";
+
 /// Opens the database for writing, and creates it where there is none.
 pub(super) fn open_writer(dir: &Path) -> Result<Connection, Error> {
-    let connection = Connection::open(path(dir))?;
+    let mut connection = Connection::open(path(dir))?;
     connection.busy_timeout(BUSY_MAX)?;
     if format_of(&connection)? == 0 {
         connection.execute_batch(CREATE)?;
         connection.pragma_update(None, "application_id", APPLICATION_ID)?;
-        connection.pragma_update(None, "user_version", FORMAT)?;
+        connection.pragma_update(None, "user_version", FORMAT_MIN)?;
         connection.execute_batch("COMMIT")?;
     }
     if check_format(dir, &connection)? < FORMAT {
-        connection.pragma_update(None, "user_version", FORMAT)?;
+        let upgrade = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        upgrade.execute_batch(TO_2)?;
+        upgrade.pragma_update(None, "user_version", FORMAT)?;
+        upgrade.commit()?;
     }
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES_MAX)?;
@@ -137,7 +158,8 @@ pub(super) fn open_reader(dir: &Path) -> Result<Connection, Error> {
     Ok(connection)
 }
 
-fn format_of(connection: &Connection) -> Result<i64, Error> {
+/// Returns the format of an open database.
+pub(super) fn format_of(connection: &Connection) -> Result<i64, Error> {
     Ok(connection.query_row("PRAGMA user_version", [], |row| row.get(0))?)
 }
 

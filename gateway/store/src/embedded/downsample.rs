@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use measure::{Scaled, Timestamp};
 
 use super::Shared;
-use super::read::Snapshot;
+use super::read::{ChunkRow, Snapshot};
 use super::recover::corrupt;
-use super::summary::{self, HOUR_US, Summary};
-use crate::{BUCKETS_MAX, Columns, Error, SeriesId};
+use super::retain::tens_of;
+use super::summary::{self, Grain, HOUR_US, Slot, Summary};
+use crate::{BUCKETS_MAX, Columns, Error, Retained, SeriesId};
 
 /// Buckets of equal length between two times.
 struct Grid {
@@ -41,8 +42,19 @@ impl Grid {
     }
 
     fn bucket(&mut self, time_us: i64) -> Option<&mut Summary> {
-        let index = time_us.saturating_sub(self.start_us) / self.step_us;
+        let index = time_us.saturating_sub(self.start_us).div_euclid(self.step_us);
         usize::try_from(index).ok().and_then(|index| self.buckets.get_mut(index))
+    }
+
+    /// Returns whether a slot has any part in the span asked for.
+    fn meets(&self, start_us: i64, length_us: i64) -> bool {
+        start_us < self.to_us && self.from_us < start_us + length_us
+    }
+
+    /// Returns whether a slot lies in one bucket, be it cut by the ends of the span or not.
+    fn fits(&self, start_us: i64, length_us: i64) -> bool {
+        let index = |time_us: i64| (time_us - self.start_us).div_euclid(self.step_us);
+        index(start_us) == index(start_us + length_us - 1)
     }
 
     /// Returns whether an hour lies in one bucket and in the span asked for, as a whole.
@@ -61,10 +73,14 @@ pub(super) fn downsample(
     step_ms: i64,
     origin: Timestamp,
 ) -> Result<Columns, Error> {
-    let quantity = shared.state().get(series)?.key.quantity;
+    let (quantity, retained) = {
+        let state = shared.state();
+        let series = state.get(series)?;
+        (series.key.quantity, series.retained)
+    };
     let mut grid = Grid::new(from, to, step_ms, origin)?;
     if from < to {
-        fill(&mut grid, &Snapshot::take(shared, series, from, to)?)?;
+        fill(&mut grid, &Snapshot::take(shared, series, from, to)?, retained)?;
     }
     let value = |value: i32| Scaled(value).to_f64(quantity);
     let mut columns = Columns { step_ms, ..Columns::default() };
@@ -85,7 +101,7 @@ pub(super) fn downsample(
     Ok(columns)
 }
 
-fn fill(grid: &mut Grid, snapshot: &Snapshot<'_>) -> Result<(), Error> {
+fn fill(grid: &mut Grid, snapshot: &Snapshot<'_>, retained: Retained) -> Result<(), Error> {
     for sample in &snapshot.head {
         if let Some(bucket) = grid.bucket(sample.time.micros()) {
             bucket.add(sample);
@@ -99,17 +115,21 @@ fn fill(grid: &mut Grid, snapshot: &Snapshot<'_>) -> Result<(), Error> {
         let Some(last) = rows.last() else { return Ok(()) };
         after = Some(last.key);
         for row in &rows {
+            if row.is_rolled {
+                fill_rolled(grid, snapshot, row, retained)?;
+                continue;
+            }
             let mut whole = BTreeSet::new();
             let mut complete = by_hours;
             if by_hours {
-                let hours =
-                    summary::parse(&row.hours).map_err(|damage| corrupt(row.key, damage))?;
+                let hours = summary::parse(&row.hours, Grain::Hour)
+                    .map_err(|damage| corrupt(row.key, damage))?;
                 for hour in hours {
-                    if stands_anew(snapshot, hour.hour) || !grid.holds_hour(hour.hour * HOUR_US) {
+                    if stands_anew(snapshot, hour.slot) || !grid.holds_hour(hour.slot * HOUR_US) {
                         complete = false;
-                    } else if let Some(bucket) = grid.bucket(hour.hour * HOUR_US) {
+                    } else if let Some(bucket) = grid.bucket(hour.slot * HOUR_US) {
                         bucket.merge(&hour.summary);
-                        whole.insert(hour.hour);
+                        whole.insert(hour.slot);
                     }
                 }
             }
@@ -134,4 +154,50 @@ fn stands_anew(snapshot: &Snapshot<'_>, hour: i64) -> bool {
     let hour_of = |time: &Timestamp| time.micros().div_euclid(HOUR_US);
     let Some(start) = Timestamp::from_micros(hour * HOUR_US) else { return false };
     snapshot.anew.range(start..).next().is_some_and(|time| hour_of(time) == hour)
+}
+
+/// Counts in what is left of a day that was rolled up: its hours where each fits into one bucket,
+/// else its tens of minutes. One that an end of the span cuts counts whole.
+fn fill_rolled(
+    grid: &mut Grid,
+    snapshot: &Snapshot<'_>,
+    row: &ChunkRow,
+    retained: Retained,
+) -> Result<(), Error> {
+    let hours =
+        summary::parse(&row.hours, Grain::Hour).map_err(|damage| corrupt(row.key, damage))?;
+    let Some(cut) = add_fitting(grid, &hours, Grain::Hour) else { return Ok(()) };
+    let (series, step_ms) = (snapshot.series, grid.step_us / 1_000);
+    let coarser = |grain: Grain, until| Error::Coarser {
+        series,
+        step_ms,
+        kept_ms: grain.us() / 1_000,
+        until,
+    };
+    let tens = snapshot.lease.query(|connection| tens_of(connection, row.key))?;
+    let tens = tens.ok_or_else(|| coarser(Grain::Hour, retained.ten_minutes_from))?;
+    let of_cut = |slot: &Slot| cut.contains(&slot.slot.div_euclid(6));
+    let tens: Vec<Slot> = tens.into_iter().filter(of_cut).collect();
+    match add_fitting(grid, &tens, Grain::TenMinutes) {
+        None => Ok(()),
+        Some(_) => Err(coarser(Grain::TenMinutes, retained.raw_from)),
+    }
+}
+
+/// Counts in the slots that meet the span and fit into one bucket; returns those that do not fit,
+/// where there are any.
+fn add_fitting(grid: &mut Grid, slots: &[Slot], grain: Grain) -> Option<BTreeSet<i64>> {
+    let mut cut = BTreeSet::new();
+    for slot in slots {
+        let start_us = slot.slot * grain.us();
+        if !grid.meets(start_us, grain.us()) {
+            continue;
+        }
+        if !grid.fits(start_us, grain.us()) {
+            cut.insert(slot.slot);
+        } else if let Some(bucket) = grid.bucket(start_us) {
+            bucket.merge(&slot.summary);
+        }
+    }
+    (!cut.is_empty()).then_some(cut)
 }

@@ -5,7 +5,10 @@
 //! the chunks of a day that is over into one (sealing it), and trims the journal. After a crash at
 //! any moment the heads are rebuilt from the journal.
 //!
-//! Not here: retention, and any judgement of a sample. A [`Snapshot`] is what a backup copies.
+//! A derived number or a flag that comes for what is in chunks already stands in memory until the
+//! next checkpoint changes the chunk. [`Engine::retain`] rolls up what is older than a [`Policy`]
+//! keeps; nothing goes by itself. Not here: any judgement of a sample. A [`Snapshot`] is what a
+//! backup copies.
 
 mod anew;
 mod bytes;
@@ -21,6 +24,7 @@ mod gaps;
 mod plan;
 mod read;
 mod recover;
+mod retain;
 mod snapshot;
 mod state;
 mod summary;
@@ -38,9 +42,12 @@ use std::time::Duration;
 
 use measure::{FlashId, NodeKey, SequenceRange, Timestamp};
 
+pub use retain::{Keep, LetGo, PASS_DAYS_MAX, Policy};
 pub use snapshot::{FILE, FORMAT, Snapshot};
 
-use crate::{Batch, Columns, Committed, Error, Gap, Position, Sample, SeriesId, SeriesKey, Store};
+use crate::{
+    Batch, Columns, Committed, Error, Gap, Position, Retained, Sample, SeriesId, SeriesKey, Store,
+};
 
 /// The memory budget of the heads, in samples of 48 bytes: a commit that finds more first waits
 /// for a checkpoint, so that many series, or a burst, make smaller chunks and never more memory.
@@ -124,6 +131,16 @@ impl Engine {
         let state = recover::state(&connection)?;
         let shared = Shared::new(state, read::Reads::pinned(connection), None);
         Ok(Self { shared: Arc::new(shared), checkpoints: None })
+    }
+
+    /// Rolls up what is older than `policy` keeps, counted back from `now` or the newest sample,
+    /// whichever is earlier, by whole UTC days. One call moves the boundary by [`PASS_DAYS_MAX`] days
+    /// at most; call it about once an hour.
+    ///
+    /// # Errors
+    /// [`Error::Full`], or what the database says; what is done is done, and the next one goes on.
+    pub fn retain(&self, policy: &Policy, now: Timestamp) -> Result<LetGo, Error> {
+        retain::retain(&self.shared, policy, now)
     }
 
     /// Puts all samples in memory into chunks now, and merges the chunks of days that are over.
@@ -309,6 +326,10 @@ impl Store for Engine {
         origin: Timestamp,
     ) -> Result<Columns, Error> {
         downsample::downsample(&self.shared, series, from, to, step_ms, origin)
+    }
+
+    fn retained(&self, series: SeriesId) -> Result<Retained, Error> {
+        Ok(self.shared.state().get(series)?.retained)
     }
 
     fn journal(

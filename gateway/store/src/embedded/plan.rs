@@ -132,6 +132,9 @@ impl Planner<'_> {
 
     fn guest(&mut self, samples: &[Incoming]) -> Result<(), Error> {
         for Incoming { sample, .. } in samples {
+            if self.is_expired(sample.series, sample.time)? {
+                continue;
+            }
             let mut time = sample.time;
             let repeated = loop {
                 let Some(there) = self.sample_at(sample.series, time)? else { break false };
@@ -153,6 +156,9 @@ impl Planner<'_> {
     fn derived(&mut self, samples: &[Sample]) -> Result<(), Error> {
         for &sample in samples {
             let sample = Sample { taken: None, ..sample };
+            if self.is_expired(sample.series, sample.time)? {
+                continue;
+            }
             let there = self.sample_at(sample.series, sample.time)?;
             match there {
                 None => self.keep(sample, sample.time),
@@ -173,6 +179,9 @@ impl Planner<'_> {
 
     fn flags(&mut self, flags: &[Flag]) -> Result<(), Error> {
         for flag in flags {
+            if self.is_expired(flag.series, flag.time)? {
+                continue;
+            }
             let there = self.sample_at(flag.series, flag.time)?;
             let Some(there) = there.filter(|there| there.quality != flag.quality) else { continue };
             let sample = Sample { quality: flag.quality, ..there };
@@ -186,6 +195,14 @@ impl Planner<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Counts what lies where samples are no longer kept: whether it is a repeat, or what stands
+    /// there, can no longer be told.
+    fn is_expired(&mut self, series: SeriesId, time: Timestamp) -> Result<bool, Error> {
+        let expired = time < self.state.get(series)?.retained.raw_from;
+        self.plan.expired += u64::from(expired);
+        Ok(expired)
     }
 
     /// Takes in that `sample` stands at its time now; returns whether this batch has put what stood

@@ -121,8 +121,10 @@ pub(super) struct Snapshot<'a> {
 /// What is known of a chunk without reading it.
 pub(super) struct ChunkRow {
     pub(super) key: ChunkKey,
-    /// The record of its summaries, where it was asked for.
+    /// The record of its summaries, where it was asked for or is all that is left.
     pub(super) hours: Vec<u8>,
+    /// Its summaries are all that is left.
+    pub(super) is_rolled: bool,
 }
 
 impl<'a> Snapshot<'a> {
@@ -169,17 +171,18 @@ impl<'a> Snapshot<'a> {
         let after = after.unwrap_or(ChunkKey(first.0 - 1));
         let last = ChunkKey::last(self.series, self.to.micros() - 1);
         let sql = if with_hours {
-            "SELECT key, hours FROM chunk
+            "SELECT key, hours, sealed = 2 FROM chunk
              WHERE key > ?1 AND key <= ?2 AND last_us >= ?3 ORDER BY key LIMIT ?4"
         } else {
-            "SELECT key, x'' FROM chunk
+            "SELECT key, CASE sealed WHEN 2 THEN hours ELSE x'' END, sealed = 2 FROM chunk
              WHERE key > ?1 AND key <= ?2 AND last_us >= ?3 ORDER BY key LIMIT ?4"
         };
         self.lease.query(|connection| {
             let mut select = connection.prepare_cached(sql)?;
             let limit = PAGE_CHUNKS as i64;
             let rows = select.query_map([after.0, last.0, self.from.micros(), limit], |row| {
-                Ok(ChunkRow { key: ChunkKey(row.get(0)?), hours: row.get(1)? })
+                let (key, hours) = (ChunkKey(row.get(0)?), row.get(1)?);
+                Ok(ChunkRow { key, hours, is_rolled: row.get(2)? })
             })?;
             Ok(rows.collect::<Result<_, _>>()?)
         })
@@ -213,7 +216,9 @@ pub(super) fn scan(
             && next.is_none_or(|time| row.key.start_us() <= time.micros())
         {
             let key = row.key;
-            open.push(snapshot.body(key)?.into_iter().peekable());
+            if !row.is_rolled {
+                open.push(snapshot.body(key)?.into_iter().peekable());
+            }
             rows.next();
             if rows.peek().is_none() {
                 rows = snapshot.chunks(Some(key), false)?.into_iter().peekable();

@@ -6,11 +6,11 @@ use measure::{
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::bytes::{Damage, Reader, Writer};
-use super::database::sequence_from_sql;
+use super::database::{format_of, sequence_from_sql};
 use super::entry;
 use super::state::{Flash, State};
 use crate::sequences::SequenceSet;
-use crate::{Error, Position, Sample, SeriesId, SeriesKey, Taken};
+use crate::{Error, Position, Retained, Sample, SeriesId, SeriesKey, Taken};
 
 /// The most separate ranges in the record of a flash; a record that claims more is damaged.
 const RANGES_MAX: usize = 1 << 20;
@@ -52,12 +52,14 @@ pub(super) fn corrupt(record: impl std::fmt::Display, Damage(reason): Damage) ->
 /// Loads the series; returns up to which position of the journal each is sealed.
 fn load_series(connection: &Connection, state: &mut State) -> Result<Vec<i64>, Error> {
     let mut sealed_of = Vec::new();
-    let mut statement = connection.prepare(
+    // Format 1 lets go of nothing.
+    let retained = if format_of(connection)? < 2 { "0, 0" } else { "raw_from_us, tens_from_us" };
+    let mut statement = connection.prepare(&format!(
         "SELECT id, site, node, position, quantity, sealed,
                 latest_us, latest_fault, latest_value, latest_quality, latest_marks,
-                latest_flash, latest_sequence
-         FROM series ORDER BY id",
-    )?;
+                latest_flash, latest_sequence, {retained}
+         FROM series ORDER BY id"
+    ))?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let id = SeriesId(row.get(0)?);
@@ -75,7 +77,12 @@ fn load_series(connection: &Connection, state: &mut State) -> Result<Vec<i64>, E
             }
             None => None,
         };
-        state.add_series(key, latest);
+        let boundary = |time_us| {
+            Timestamp::from_micros(time_us).ok_or_else(|| damaged("a boundary is out of range"))
+        };
+        let raw_from = boundary(row.get(13)?)?;
+        let retained = Retained { raw_from, ten_minutes_from: boundary(row.get(14)?)? };
+        state.add_series(key, latest, retained);
         sealed_of.push(row.get(5)?);
     }
     Ok(sealed_of)

@@ -7,7 +7,7 @@ use measure::{FlashId, NodeKey, Timestamp};
 
 use super::entry::Entry;
 use crate::sequences::SequenceSet;
-use crate::{Error, Position, Sample, SeriesId, SeriesKey};
+use crate::{Error, Position, Retained, Sample, SeriesId, SeriesKey};
 
 /// Everything that the engine keeps in memory. It can be rebuilt from the file at any moment.
 #[derive(Default)]
@@ -33,6 +33,8 @@ pub(super) struct Series {
     pub(super) sealing: Option<Sealing>,
     /// The sample with the greatest time, wherever it is.
     pub(super) latest: Option<Sample>,
+    /// From when on samples and their roll-ups are kept.
+    pub(super) retained: Retained,
 }
 
 /// Samples on their way into chunks.
@@ -59,11 +61,16 @@ pub(super) struct Flash {
 
 impl State {
     /// Adds the next series.
-    pub(super) fn add_series(&mut self, key: SeriesKey, latest: Option<Sample>) -> SeriesId {
+    pub(super) fn add_series(
+        &mut self,
+        key: SeriesKey,
+        latest: Option<Sample>,
+        retained: Retained,
+    ) -> SeriesId {
         let id = self.next_series();
         self.ids.insert(key.clone(), id);
         let (active, anew) = (Vec::new(), BTreeSet::new());
-        self.series.push(Series { key, active, anew, sealing: None, latest });
+        self.series.push(Series { key, active, anew, sealing: None, latest, retained });
         id
     }
 

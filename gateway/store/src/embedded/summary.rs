@@ -1,30 +1,51 @@
 //! What is known of many samples without reading them: least, greatest, sum, count, worst quality.
 //!
-//! A chunk carries one summary for each UTC hour that it has samples of, as one record:
+//! A chunk carries one summary for each UTC hour that it has samples of, as one record; a day that
+//! was rolled up carries another one, of ten minutes each:
 //!
 //! | bytes | what |
 //! |---|---|
-//! | unsigned | the first hour, in hours since 1970 |
-//! | signed | base: the least value of the first hour with a usable sample |
+//! | unsigned | the first slot, in hours (or ten minutes) since 1970 |
+//! | signed | base: the least value of the first slot with a usable sample |
 //! | unsigned | common factor of all that follows, each value taken less the base |
-//! | unsigned | how many hours, 1 to 24 |
-//! | and for each hour: | |
-//! | 1 | hours since the one before, less one for all but the first, times 8, plus the quality's place in `Quality::ALL` |
+//! | unsigned | how many slots, 1 to 24 (or 144) |
+//! | and for each slot: | |
+//! | 1 | slots since the one before, less one for all but the first, times 8, plus the quality's place in `Quality::ALL`; unsigned for ten minutes |
 //! | unsigned | how many samples are usable; what follows is left out where none is |
-//! | signed | least value, less that of the hour before (of the first: less the base), by the factor |
+//! | signed | least value, less that of the slot before (of the first: less the base), by the factor |
 //! | unsigned | greatest value, less the least, by the factor |
 //! | unsigned | sum, less count times the least, by the factor |
 
 use measure::{Quality, Scaled};
 
 use super::bytes::{Damage, Reader, Writer};
-use super::chunk::{CHUNK_SAMPLES_MAX, DAY_US};
+use super::chunk::DAY_US;
 use super::column::greatest_divisor;
 use crate::Sample;
 
 /// One hour, in microseconds: the step of the summaries.
 pub(super) const HOUR_US: i64 = 3_600_000_000;
-const HOURS_MAX: usize = (DAY_US / HOUR_US) as usize;
+
+/// How long the slots of a record are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Grain {
+    Hour,
+    TenMinutes,
+}
+
+impl Grain {
+    /// Returns the length of a slot, in microseconds.
+    pub(super) const fn us(self) -> i64 {
+        match self {
+            Self::Hour => HOUR_US,
+            Self::TenMinutes => HOUR_US / 6,
+        }
+    }
+
+    const fn slots_max(self) -> usize {
+        (DAY_US / self.us()) as usize
+    }
+}
 
 /// Least, greatest, sum and count of the usable samples, and the worst quality of all.
 ///
@@ -66,50 +87,53 @@ impl Summary {
     }
 }
 
-/// The summary of one UTC hour.
+/// The summary of one hour, or of ten minutes, UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Hour {
-    /// Whole hours since 1970.
-    pub(super) hour: i64,
+pub(super) struct Slot {
+    /// How many of its length have passed since 1970.
+    pub(super) slot: i64,
     /// What its samples come to.
     pub(super) summary: Summary,
 }
 
 /// Returns the summaries of `samples`, which are sorted by time.
-pub(super) fn hours_of(samples: &[Sample]) -> Vec<Hour> {
-    let hour_of = |sample: &Sample| sample.time.micros().div_euclid(HOUR_US);
-    let mut hours: Vec<Hour> = Vec::new();
+pub(super) fn slots_of(samples: &[Sample], grain: Grain) -> Vec<Slot> {
+    let mut slots: Vec<Slot> = Vec::new();
     for sample in samples {
-        let hour = hour_of(sample);
-        if hours.last().is_none_or(|last| last.hour != hour) {
-            hours.push(Hour { hour, summary: Summary::default() });
+        let slot = sample.time.micros().div_euclid(grain.us());
+        if slots.last().is_none_or(|last| last.slot != slot) {
+            slots.push(Slot { slot, summary: Summary::default() });
         }
-        if let Some(last) = hours.last_mut() {
+        if let Some(last) = slots.last_mut() {
             last.summary.add(sample);
         }
     }
-    hours
+    slots
 }
 
-/// Returns the record of `hours`, which are of one day and sorted.
-pub(super) fn emit(hours: &[Hour]) -> Vec<u8> {
+/// Returns the record of `slots`, which are of one day and sorted.
+pub(super) fn emit(slots: &[Slot], grain: Grain) -> Vec<u8> {
     let mut out = Writer::new();
-    let usable = || hours.iter().map(|hour| hour.summary).filter(|summary| summary.count > 0);
+    let usable = || slots.iter().map(|slot| slot.summary).filter(|summary| summary.count > 0);
     let base = usable().next().map_or(0, |summary| i64::from(summary.min));
     let factor =
         usable().flat_map(|summary| distances(&summary, base)).fold(0, greatest_divisor).max(1);
-    let mut next = hours.first().map_or(0, |hour| hour.hour);
+    let mut next = slots.first().map_or(0, |slot| slot.slot);
     out.unsigned(next.unsigned_abs());
     out.signed(base);
     out.unsigned(factor);
-    out.unsigned(hours.len() as u64);
+    out.unsigned(slots.len() as u64);
     let factor = factor.cast_signed();
     let mut least = base;
-    for Hour { hour, summary } in hours {
+    for Slot { slot, summary } in slots {
         let worst = summary.worst.unwrap_or_default();
         let place = Quality::ALL.iter().position(|&quality| quality == worst).unwrap_or_default();
-        out.byte(((hour - next) as u8) << 3 | place as u8);
-        next = hour + 1;
+        let head = (slot - next).unsigned_abs() << 3 | place as u64;
+        match grain {
+            Grain::Hour => out.byte(head as u8),
+            Grain::TenMinutes => out.unsigned(head),
+        }
+        next = slot + 1;
         out.unsigned(u64::from(summary.count));
         if summary.count > 0 {
             let min = i64::from(summary.min);
@@ -131,23 +155,25 @@ fn distances(summary: &Summary, base: i64) -> [u64; 3] {
 }
 
 /// Reads the summaries of a record back.
-pub(super) fn parse(record: &[u8]) -> Result<Vec<Hour>, Damage> {
+pub(super) fn parse(record: &[u8], grain: Grain) -> Result<Vec<Slot>, Damage> {
     let mut reader = Reader::open(record)?;
-    let far = Damage("an hour is out of range");
+    let far = Damage("a slot is out of range");
     let first = i64::try_from(reader.unsigned()?).map_err(|_| far)?;
-    let mut next = if first < i64::MAX / HOUR_US { first } else { return Err(far) };
+    let mut next = if first < i64::MAX / DAY_US { first } else { return Err(far) };
     let base = reader.signed()?;
     let factor = reader.unsigned()?.cast_signed();
-    let count = reader.length(HOURS_MAX)?;
+    let count = reader.length(grain.slots_max())?;
     let mut least = base;
-    let mut hours = Vec::with_capacity(count);
+    let mut slots = Vec::with_capacity(count);
     for _ in 0..count {
-        let byte = reader.byte()?;
-        let hour = next + i64::from(byte >> 3);
-        next = hour + 1;
-        let worst =
-            Quality::ALL.get(usize::from(byte & 7)).ok_or(Damage("a quality is unknown"))?;
-        let count = reader.length(CHUNK_SAMPLES_MAX)? as u32;
+        let head = match grain {
+            Grain::Hour => usize::from(reader.byte()?),
+            Grain::TenMinutes => reader.length(Grain::TenMinutes.slots_max() << 3)?,
+        };
+        let slot = next + (head >> 3) as i64;
+        next = slot + 1;
+        let worst = Quality::ALL.get(head & 7).ok_or(Damage("a quality is unknown"))?;
+        let count = reader.length(u32::MAX as usize)? as u32;
         let mut summary = Summary { worst: Some(*worst), count, ..Summary::default() };
         if count > 0 {
             least = least.wrapping_add(reader.signed()?.wrapping_mul(factor));
@@ -158,10 +184,10 @@ pub(super) fn parse(record: &[u8]) -> Result<Vec<Hour>, Damage> {
             summary.max = value(least.wrapping_add(spread))?;
             summary.sum = (i64::from(count) * least).wrapping_add(above);
         }
-        hours.push(Hour { hour, summary });
+        slots.push(Slot { slot, summary });
     }
     reader.finish()?;
-    Ok(hours)
+    Ok(slots)
 }
 
 #[cfg(test)]
@@ -204,13 +230,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn hours_come_back_and_add_up(samples in any_day()) {
-            let hours = hours_of(&samples);
-            prop_assert_eq!(parse(&emit(&hours)), Ok(hours.clone()));
-            let (mut direct, mut merged) = (Summary::default(), Summary::default());
+        fn slots_come_back_and_add_up(samples in any_day()) {
+            let mut direct = Summary::default();
             samples.iter().for_each(|sample| direct.add(sample));
-            hours.iter().for_each(|hour| merged.merge(&hour.summary));
-            prop_assert_eq!(direct, merged);
+            for grain in [Grain::Hour, Grain::TenMinutes] {
+                let slots = slots_of(&samples, grain);
+                prop_assert_eq!(parse(&emit(&slots, grain), grain), Ok(slots.clone()));
+                let mut merged = Summary::default();
+                slots.iter().for_each(|slot| merged.merge(&slot.summary));
+                prop_assert_eq!(direct, merged);
+            }
         }
 
         #[test]
@@ -219,7 +248,9 @@ mod tests {
             for byte in payload {
                 writer.byte(byte);
             }
-            drop(parse(&writer.finish()));
+            let record = writer.finish();
+            drop(parse(&record, Grain::Hour));
+            drop(parse(&record, Grain::TenMinutes));
         }
     }
 }

@@ -4,6 +4,7 @@ mod basics;
 mod faults;
 mod model;
 mod races;
+mod retain;
 mod snapshot;
 
 use std::ops::ControlFlow;

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use measure::{Fault, Reading, SequenceRange};
 use proptest::prelude::*;
 
+use super::super::{Keep, LetGo, Policy};
 use super::*;
-use crate::{Committed, Error, Flag, Gap, GapReason, Position, Taken};
+use crate::{Committed, Error, Flag, Gap, GapReason, Position, Retained, Taken};
 
 const SERIES: usize = 4;
 const FLASHES: [FlashId; 2] = [FlashId(1), FlashId(2)];
@@ -25,6 +26,10 @@ enum Action {
     Full(Vec<Piece>),
     Reopen,
     Release(u64),
+    /// Samples are kept for so many days, roll-ups of ten minutes for so many more.
+    Retain(u64, u64),
+    /// The same, but so many transactions of it succeed, then the process dies.
+    RetainAndDie(u64, u64, u32),
 }
 
 #[derive(Clone, Debug)]
@@ -94,6 +99,9 @@ fn any_action() -> impl Strategy<Value = Action> {
         1 => any_pieces().prop_map(Action::Full),
         1 => Just(Action::Reopen),
         1 => (0_u64..40).prop_map(Action::Release),
+        1 => (0_u64..4, 0_u64..3).prop_map(|(raw, more)| Action::Retain(raw, more)),
+        1 => (0_u64..4, 0_u64..3, 0_u32..8)
+            .prop_map(|(raw, more, left)| Action::RetainAndDie(raw, more, left)),
     ]
 }
 
@@ -105,6 +113,11 @@ struct Model {
     given_up: BTreeSet<(usize, u64)>,
     journal: Vec<Vec<Sample>>,
     released: u64,
+    /// What is raw no longer, by series; and from when on samples and ten minutes are kept.
+    rolled: BTreeMap<usize, Vec<Sample>>,
+    retained: BTreeMap<usize, Retained>,
+    /// The sample with the greatest time of each series, whatever became of it.
+    latest: BTreeMap<usize, Sample>,
 }
 
 impl Model {
@@ -112,11 +125,12 @@ impl Model {
         let mut entry: Vec<Sample> = Vec::new();
         // What stands anew of what was there before this batch, and whether the journal tells.
         let mut anew: BTreeMap<(SeriesId, i64), (Sample, bool)> = BTreeMap::new();
-        let newest: BTreeMap<SeriesId, i64> = self
-            .series
-            .iter()
-            .filter_map(|(index, taken)| Some((ids[*index], *taken.last_key_value()?.0)))
+        let newest: BTreeMap<SeriesId, i64> =
+            self.latest.iter().map(|(index, sample)| (ids[*index], sample.time.micros())).collect();
+        let raw_from: Vec<i64> = (0..SERIES)
+            .map(|index| self.retained.get(&index).map_or(0, |it| it.raw_from.micros()))
             .collect();
+        let mut expired = 0;
         let (mut repeated, mut shifted, mut changed) = (0, 0, false);
         let (mut replaced, mut flagged) = (0, 0);
         let place = |entry: &mut Vec<Sample>, anew: &mut BTreeMap<_, _>, sample: Sample, told| {
@@ -151,6 +165,10 @@ impl Model {
                 }
                 Piece::Guest(readings) => {
                     for &(index, time_us, reading) in readings {
+                        if time_us < raw_from[index] {
+                            expired += 1;
+                            continue;
+                        }
                         let taken = self.series.entry(index).or_default();
                         let free = (time_us..).find(|time| !taken.contains_key(time)).unwrap();
                         let repeat = taken.range(time_us..free).any(|(&time, sample)| {
@@ -167,6 +185,10 @@ impl Model {
                 }
                 Piece::Derived(samples) => {
                     for &(index, time_us, reading, quality) in samples {
+                        if time_us < raw_from[index] {
+                            expired += 1;
+                            continue;
+                        }
                         let derived = Sample { reading, quality, ..sample(ids[index], time_us, 0) };
                         let taken = self.series.entry(index).or_default();
                         match taken.insert(time_us, derived) {
@@ -185,6 +207,10 @@ impl Model {
                 }
                 Piece::Flags(flags) => {
                     for &(index, time_us, quality) in flags {
+                        if time_us < raw_from[index] {
+                            expired += 1;
+                            continue;
+                        }
                         let there = self.series.entry(index).or_default().get_mut(&time_us);
                         if let Some(there) = there.filter(|there| there.quality != quality) {
                             there.quality = quality;
@@ -211,8 +237,26 @@ impl Model {
             entry.extend(anew.values().filter(|(_, told)| *told).map(|(sample, _)| *sample));
             self.journal.push(entry);
         }
+        for (index, taken) in &self.series {
+            let newest = taken.values().next_back();
+            let before = self.latest.get(index).map_or(i64::MIN, |it| it.time.micros());
+            if let Some(newest) = newest.filter(|newest| newest.time.micros() >= before) {
+                self.latest.insert(*index, *newest);
+            }
+        }
         let position = Position(self.journal.len() as u64);
-        Committed { position, kept, repeated, shifted, late, replaced, flagged, expired: 0 }
+        Committed { position, kept, repeated, shifted, late, replaced, flagged, expired }
+    }
+
+    /// Lets go of what lies before a boundary, by whole days.
+    fn retain(&mut self, retained: BTreeMap<usize, Retained>) {
+        for (index, it) in &retained {
+            let taken = self.series.entry(*index).or_default();
+            let kept = taken.split_off(&it.raw_from.micros());
+            self.rolled.entry(*index).or_default().extend(taken.values());
+            *taken = kept;
+        }
+        self.retained = retained;
     }
 
     fn keep(
@@ -282,10 +326,13 @@ fn check(engine: &Engine, ids: &[SeriesId], model: &Model) {
         let expect: Vec<Sample> =
             model.series.get(&index).into_iter().flat_map(|s| s.values().copied()).collect();
         assert_eq!(scan(engine, id), expect, "series {index}");
-        check_buckets(engine, id, &expect);
+        let none = Vec::new();
+        let rolled = model.rolled.get(&index).unwrap_or(&none);
+        let retained = model.retained.get(&index).copied().unwrap_or(Retained::ALL);
+        assert_eq!(engine.retained(id).unwrap(), retained);
+        check_buckets(engine, id, &expect, rolled, retained);
     }
-    let latest = |index| model.series.get(&index).and_then(|s| s.values().next_back().copied());
-    let expect: Vec<Sample> = (0..SERIES).filter_map(latest).collect();
+    let expect: Vec<Sample> = model.latest.values().copied().collect();
     assert_eq!(engine.latest().unwrap(), expect);
     for (index, flash) in FLASHES.into_iter().enumerate() {
         let of = |set: &BTreeSet<(usize, u64)>| -> BTreeSet<u64> {
@@ -306,15 +353,51 @@ fn check(engine: &Engine, ids: &[SeriesId], model: &Model) {
 }
 
 /// Every step from a minute to two days counts what a plain loop counts, in a span cut askew.
-fn check_buckets(engine: &Engine, id: SeriesId, samples: &[Sample]) {
+fn check_buckets(
+    engine: &Engine,
+    id: SeriesId,
+    raw: &[Sample],
+    rolled: &[Sample],
+    retained: Retained,
+) {
     let from = Timestamp::from_micros(20_000 * DAY_MS * 1_000 + 59_999_999).unwrap();
     let to = from.plus_ms(DAY_MS + 61_000);
-    let inside = || samples.iter().filter(|s| (from..to).contains(&s.time));
-    for step_ms in [60_000, 3_600_000, 7_200_000, 2 * DAY_MS] {
-        let columns = engine.downsample(id, from, to, step_ms, Timestamp::MIN).unwrap();
+    for step_ms in [60_000, 600_000, 3_600_000, 7_200_000, 2 * DAY_MS] {
+        let columns = engine.downsample(id, from, to, step_ms, Timestamp::MIN);
+        // Of what was rolled up, ten minutes that the span cuts count whole, or hours.
+        let grain_ms = |sample: &Sample| {
+            let kept = sample.time.micros() / 86_400_000_000 * 86_400_000_000;
+            let is_hourly = kept < retained.ten_minutes_from.micros() || step_ms >= 3_600_000;
+            if is_hourly { 3_600_000 } else { 600_000 }
+        };
+        let meets = |sample: &&Sample| {
+            let grain_us = grain_ms(sample) * 1_000;
+            let start = sample.time.micros() / grain_us * grain_us;
+            start < to.micros() && from.micros() < start + grain_us
+        };
+        // Of a day whose samples all lie outside nothing counts.
+        let day = |sample: &Sample| sample.time.micros() / 86_400_000_000;
+        let of_day = |other: &Sample| {
+            let times = rolled.iter().filter(|s| day(s) == day(other)).map(|s| s.time.micros());
+            let (least, last) = (times.clone().min().unwrap(), times.max().unwrap());
+            least / 1_000_000 <= (to.micros() - 1) / 1_000_000 && last >= from.micros()
+        };
+        let rolled: Vec<Sample> =
+            rolled.iter().filter(|s| of_day(s)).filter(meets).copied().collect();
+        if let Some(coarse) = rolled.iter().find(|sample| grain_ms(sample) > step_ms) {
+            let refused = columns.map(|_| "buckets").unwrap_err();
+            let Error::Coarser { kept_ms, .. } = refused else { panic!("{refused:?}") };
+            assert!(kept_ms > step_ms && grain_ms(coarse) > step_ms, "{kept_ms}");
+            continue;
+        }
+        let columns = columns.unwrap();
+        let inside = || raw.iter().filter(|s| (from..to).contains(&s.time)).chain(&rolled);
+        let total: usize =
+            inside().filter(|s| s.reading.is_ok() && s.quality != Quality::Fail).count();
+        assert_eq!(columns.count.iter().sum::<u32>() as usize, total, "in steps of {step_ms}");
         for (index, &start) in columns.time_ms.iter().enumerate() {
-            let of_bucket =
-                inside().filter(|s| (start..start + step_ms).contains(&s.time.millis()));
+            let bucket = start..start + step_ms;
+            let of_bucket = inside().filter(|s| bucket.contains(&s.time.millis()));
             let usable = of_bucket.clone().filter(|s| s.quality != Quality::Fail);
             let values: Vec<i32> = usable.filter_map(|s| s.reading.ok()).map(|v| v.0).collect();
             assert_eq!(columns.count[index] as usize, values.len());
@@ -324,6 +407,22 @@ fn check_buckets(engine: &Engine, id: SeriesId, samples: &[Sample]) {
             assert_eq!(columns.quality[index], worst);
         }
     }
+}
+
+/// Keeps samples for `raw` days, and ten minutes for `more` days more.
+fn policy(raw: u64, more: u64) -> Policy {
+    let days = |days: u64| Some(Duration::from_secs(days * 86_400));
+    let usual = Keep { raw: days(raw), ten_minutes: days(raw + more) };
+    Policy { usual, of: Vec::new() }
+}
+
+/// Makes a pass to its end and takes over what it has let go of.
+fn retain(engine: &Engine, ids: &[SeriesId], model: &mut Model, policy: &Policy) {
+    let gone = engine.retain(policy, Timestamp::MAX).unwrap();
+    assert_eq!(gone.damaged_days, 0);
+    let retained = |id: &SeriesId| engine.retained(*id).unwrap();
+    model.retain(ids.iter().map(retained).enumerate().collect());
+    assert_eq!(engine.retain(policy, Timestamp::MAX).unwrap(), LetGo::default(), "one is enough");
 }
 
 /// Makes a checkpoint of which so many transactions succeed.
@@ -373,6 +472,30 @@ fn run(actions: Vec<Action>) {
             Action::Reopen => {
                 drop(engine);
                 engine = open(&dir);
+            }
+            Action::Retain(raw, more) => retain(&engine, &ids, &mut model, &policy(raw, more)),
+            Action::RetainAndDie(raw, more, transactions) => {
+                fail_after(&engine, transactions);
+                match engine.retain(&policy(raw, more), Timestamp::MAX) {
+                    Ok(_) | Err(Error::Full) => {}
+                    Err(error) => panic!("{error}"),
+                }
+                // Half of it is rolled up: each reading counts once, here or there.
+                let days = |id: &SeriesId| {
+                    let (from, to) = (20_000 * DAY_MS * 1_000, 20_004 * DAY_MS * 1_000);
+                    let [from, to] = [from, to].map(|us| Timestamp::from_micros(us).unwrap());
+                    engine.downsample(*id, from, to, DAY_MS, from).unwrap().count
+                };
+                let before: Vec<_> = ids.iter().map(days).collect();
+                drop(engine);
+                engine = open(&dir);
+                let days = |id: &SeriesId| {
+                    let (from, to) = (20_000 * DAY_MS * 1_000, 20_004 * DAY_MS * 1_000);
+                    let [from, to] = [from, to].map(|us| Timestamp::from_micros(us).unwrap());
+                    engine.downsample(*id, from, to, DAY_MS, from).unwrap().count
+                };
+                assert_eq!(ids.iter().map(days).collect::<Vec<_>>(), before);
+                retain(&engine, &ids, &mut model, &policy(raw, more));
             }
             Action::Release(position) => {
                 let upto = position.min(model.journal.len() as u64);
