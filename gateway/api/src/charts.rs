@@ -147,7 +147,13 @@ pub(crate) async fn series(
                 ),
             ));
         }
-        let columns = state.store.downsample(id, from, to, grid.step_ms, grid.origin)?;
+        let columns = match state.store.downsample(id, from, to, grid.step_ms, grid.origin) {
+            // Of what is old roll-ups are left: as fine as they are.
+            Err(store::Error::Coarser { .. }) => {
+                coarser(&*state.store, id, from, to, grid.step_ms)?
+            }
+            columns => columns?,
+        };
         Ok(types::Series {
             channel: id.0,
             unit: quantity.ucum().to_owned(),
@@ -162,6 +168,26 @@ pub(crate) async fn series(
     })
     .await
     .map(Json)
+}
+
+/// Returns buckets as fine as what is left of a span, in UTC: the answer says their step.
+fn coarser(
+    store: &dyn store::Store,
+    id: SeriesId,
+    from: measure::Timestamp,
+    to: measure::Timestamp,
+    step_ms: i64,
+) -> Result<store::Columns, store::Error> {
+    // Ten minutes may be left of one part of the span, and hours of another.
+    let mut asked_ms = step_ms;
+    loop {
+        match store.downsample(id, from, to, asked_ms, measure::Timestamp::MIN) {
+            Err(store::Error::Coarser { kept_ms, .. }) if asked_ms % kept_ms != 0 => {
+                asked_ms = step_ms + kept_ms - (step_ms - 1).rem_euclid(kept_ms) - 1;
+            }
+            columns => return columns,
+        }
+    }
 }
 
 /// `GET /nodes`.

@@ -57,6 +57,9 @@ pub(crate) enum Command {
     Backup(BackupArgs),
     /// Brings a backup into a new data folder: all of it or nothing.
     Restore(RestoreArgs),
+    /// Looks after the store of readings.
+    #[command(subcommand)]
+    Store(StoreCommand),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -273,6 +276,24 @@ pub(crate) struct UserAddArgs {
     /// Which language comes first in messages: zh or en.
     #[arg(long, value_name = "LANGUAGE", default_value = "zh")]
     pub(crate) language: people::Language,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Reads every record of the store and names each fault with series, span and remedy; the
+    /// gateway may be running.
+    Check(StoreCheckArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StoreCheckArgs {
+    /// Folder of the data.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Computes anew what can be, and puts the rest aside into the table `quarantine`; nothing is
+    /// deleted. The gateway must not be running.
+    #[arg(long)]
+    pub(crate) repair: bool,
 }
 
 /// A role on the command line.

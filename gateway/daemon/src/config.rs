@@ -1,6 +1,7 @@
 //! The configuration of `miaopu serve`: one table of keys, from which the file is read, every fault
 //! is named with its key, and `miaopu check --explain` is printed.
 
+mod keep;
 mod messages;
 mod outside;
 
@@ -10,6 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use store::embedded::Policy;
 use toml::{Table, Value};
 use trust::Pages;
 
@@ -32,6 +34,8 @@ pub(crate) struct Config {
     pub(crate) messages: Messages,
     /// What readings are held against.
     pub(crate) thresholds: quality::Table,
+    /// How long readings are kept.
+    pub(crate) keep: Policy,
     /// What is logged, as a `tracing` filter.
     pub(crate) log: String,
     /// How it is written.
@@ -282,6 +286,23 @@ const KEYS: &[Key] = &[
               quantity, a node or one channel: docs/quality.md. A flag never changes a reading.",
     },
     Key {
+        path: "store.keep_raw",
+        default: Some("forever"),
+        doc: "How long readings are kept as they were taken, such as `2y`, `12w` or `90d`, by whole UTC\n\
+              days. Then roll-ups of ten minutes and of hours stand for them: least, mean, greatest,\n\
+              count and worst quality. Hours, and days made of them, are kept for good.",
+    },
+    Key {
+        path: "store.keep_ten_minutes",
+        default: Some("forever"),
+        doc: "How long roll-ups of ten minutes are kept; at least as long as readings.",
+    },
+    Key {
+        path: "store.keep_raw_of",
+        default: None,
+        doc: "Quantities whose readings are kept for another time, such as `co2 = 1y, ppfd = 90d`.",
+    },
+    Key {
         path: "log.filter",
         default: Some("info"),
         doc: "What is logged: error, warn, info, debug or trace, or a filter by room such as\n\
@@ -383,6 +404,7 @@ impl Reader<'_> {
         let broker = self.broker();
         let messages = self.messages();
         let thresholds = self.thresholds();
+        let keep = self.keep();
         let log = self.log();
         let log_format = self.log_format();
         Some(Config {
@@ -392,6 +414,7 @@ impl Reader<'_> {
             broker: broker?,
             messages,
             thresholds: thresholds?,
+            keep: keep?,
             log: log?,
             log_format: log_format?,
         })
@@ -572,7 +595,7 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn faulty_keys(text: &str, expect: &[&str]) {
+    pub(super) fn faulty_keys(text: &str, expect: &[&str]) {
         let faults = parse(text).expect_err("the configuration is faulty");
         let keys: Vec<&str> = faults.iter().map(|fault| fault.key.as_str()).collect();
         assert_eq!(keys, expect, "{faults:?}");

@@ -93,6 +93,7 @@ pub(crate) fn run(arguments: &DemoArgs) -> Result<(), Failure> {
         },
         messages,
         thresholds: seeds::thresholds().or_unavailable("the thresholds are broken")?.0,
+        keep: store::embedded::Policy::default(),
         demonstration: true,
     };
     serve::runtime()?.block_on(async {

@@ -37,7 +37,7 @@ use crate::{
     picture::Painter,
     ports::{Desk, GATEWAY_USER, Gate},
     reserve::{self, Reserve},
-    serve,
+    retention, serve,
     watched::Watched,
 };
 
@@ -54,12 +54,15 @@ pub(crate) struct Settings {
     pub(crate) messages: Messages,
     /// What readings are held against.
     pub(crate) thresholds: quality::Table,
+    pub(crate) keep: embedded::Policy,
     pub(crate) demonstration: bool,
 }
 
 /// What is open before anything runs: the data of the gateway.
 pub(crate) struct Data {
     pub(crate) store: Arc<dyn Store>,
+    /// The same, where it lies on this machine: what only that one can do.
+    pub(crate) engine: Arc<embedded::Engine>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) reserve: Arc<Reserve>,
 }
@@ -89,7 +92,8 @@ pub(crate) fn open(data: &std::path::Path) -> Result<Data, Failure> {
         .or_unavailable(format!("cannot open the store `{}`", folder.display()))?;
     let full = Arc::clone(&reserve);
     registry.on_full(Arc::new(move || full.give_up()));
-    Ok(Data { store: Arc::new(store), registry, reserve })
+    let engine = Arc::new(store);
+    Ok(Data { store: Arc::clone(&engine) as Arc<dyn Store>, engine, registry, reserve })
 }
 
 /// Prints the password of the first start, once.
@@ -109,7 +113,7 @@ pub(crate) async fn start(
     data: Data,
     clock: Clock,
 ) -> Result<Gateway, Failure> {
-    let Data { store, registry, reserve } = data;
+    let Data { store, engine, registry, reserve } = data;
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     let outlets = Arc::new(Outlets::default());
@@ -225,6 +229,7 @@ pub(crate) async fn start(
         clock: clock.handle(),
     };
     tasks.spawn(reserve::watch_over(reserve, stop.clone()));
+    tasks.spawn(retention::run(engine, settings.keep, clock.clone(), stop.clone()));
     spawn_post(&tasks, post, stop.clone());
     tasks.spawn(judge::run(judge, Arc::clone(&outlets), orders, changed, stop.clone()));
     spawn_ingest(&tasks, ingest_config, ports, Arc::clone(&outlets), stop.clone());

@@ -30,8 +30,10 @@ mod ports;
 mod provision;
 mod replay;
 mod reserve;
+mod retention;
 mod serve;
 mod simulate;
+mod store_check;
 mod study;
 mod supervisor;
 mod watched;
@@ -40,7 +42,7 @@ use std::process::ExitCode;
 
 use clap::{Parser as _, error::ErrorKind};
 
-use cli::{Cli, Command, GermplasmCommand, NodeCommand, TokenCommand, UserCommand};
+use cli::{Cli, Command, GermplasmCommand, NodeCommand, StoreCommand, TokenCommand, UserCommand};
 use failure::Failure;
 
 fn main() -> ExitCode {
@@ -76,6 +78,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Node(NodeCommand::Simulate(arguments)) => simulate::run(&arguments),
         Command::Token(TokenCommand::New(arguments)) => commands::new_token(&arguments),
         Command::User(UserCommand::Add(arguments)) => commands::add_user(&arguments),
+        Command::Store(StoreCommand::Check(arguments)) => store_check::check(&arguments),
         Command::Germplasm(GermplasmCommand::Import(arguments)) => germplasm::import(&arguments),
         Command::Germplasm(GermplasmCommand::Export(arguments)) => germplasm::export(&arguments),
         Command::Firmware(command) => firmware::run(&command),

@@ -29,6 +29,7 @@ pub(crate) fn run(arguments: &ServeArgs) -> Result<(), Failure> {
         broker: config.broker,
         messages: config.messages,
         thresholds: config.thresholds,
+        keep: config.keep,
         demonstration: false,
     };
     runtime()?.block_on(async {

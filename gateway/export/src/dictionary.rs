@@ -11,7 +11,7 @@ use crate::rows::{COLUMNS, Summary, instant};
 pub fn dictionary(summary: &Summary, sha256: &str) -> Value {
     let used: BTreeSet<Quantity> =
         summary.series.iter().map(|series| series.key.quantity).collect();
-    json!({
+    let mut dictionary = json!({
         "format": "miaopu-readings",
         "format_version": 1,
         "from": instant(summary.request.from),
@@ -47,7 +47,20 @@ pub fn dictionary(summary: &Summary, sha256: &str) -> Value {
             "reason": gap.reason.name(),
             "told": instant(gap.at),
         })).collect::<Vec<_>>(),
-    })
+    });
+    let rolled_up = summary.rolled_up.iter().map(|(key, raw_from)| {
+        json!({
+            "site": key.node.site.as_str(),
+            "node": key.node.node.as_str(),
+            "position": key.position.as_str(),
+            "quantity": key.quantity.name(),
+            "readings_from": instant(*raw_from),
+        })
+    });
+    if let Some(fields) = dictionary.as_object_mut().filter(|_| !summary.rolled_up.is_empty()) {
+        fields.insert("rolled_up".to_owned(), rolled_up.collect());
+    }
+    dictionary
 }
 
 pub(crate) fn quantity(quantity: Quantity) -> Value {

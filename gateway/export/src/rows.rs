@@ -141,6 +141,8 @@ pub struct Summary {
     pub series: Vec<SeriesSummary>,
     /// Readings that their nodes gave up, of every node with a series.
     pub gaps: Vec<Gap>,
+    /// Series of which readings of the span are rolled up: they are whole from this time on.
+    pub rolled_up: Vec<(SeriesKey, Timestamp)>,
 }
 
 /// What an export holds of one series.
@@ -182,7 +184,13 @@ pub fn write_rows(
     all.sort_by(|(_, one), (_, other)| one.cmp(other));
     let mut writer = csv::WriterBuilder::new().from_writer(out);
     writer.write_record(COLUMNS.map(|column| column.name))?;
-    let mut summary = Summary { request, rows: 0, series: Vec::new(), gaps: Vec::new() };
+    let mut summary = Summary {
+        request,
+        rows: 0,
+        series: Vec::new(),
+        gaps: Vec::new(),
+        rolled_up: Vec::new(),
+    };
     let mut nodes: Vec<&NodeKey> = Vec::new();
     for (done, (id, key)) in all.iter().enumerate() {
         let mut report = |rows| progress(Progress { series_done: done, series: all.len(), rows });
@@ -194,6 +202,11 @@ pub fn write_rows(
         if let Some(found) = found {
             summary.rows += found.rows;
             summary.series.push(found);
+        }
+        let failed = |source| Error::Store { series: key.to_string(), source };
+        let raw_from = store.retained(*id).map_err(failed)?.raw_from;
+        if raw_from > request.from {
+            summary.rolled_up.push((key.clone(), raw_from));
         }
         if nodes.last() != Some(&&key.node) {
             nodes.push(&key.node);

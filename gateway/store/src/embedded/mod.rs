@@ -12,6 +12,7 @@
 
 mod anew;
 mod bytes;
+mod check;
 mod checkpoint;
 mod chunk;
 mod column;
@@ -24,6 +25,7 @@ mod gaps;
 mod plan;
 mod read;
 mod recover;
+mod repair;
 mod retain;
 mod snapshot;
 mod state;
@@ -42,6 +44,8 @@ use std::time::Duration;
 
 use measure::{FlashId, NodeKey, SequenceRange, Timestamp};
 
+pub use check::{Checked, Fault, Record, Remedy, check};
+pub use repair::{Repaired, repair};
 pub use retain::{Keep, LetGo, PASS_DAYS_MAX, Policy};
 pub use snapshot::{FILE, FORMAT, Snapshot};
 

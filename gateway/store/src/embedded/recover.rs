@@ -50,7 +50,7 @@ pub(super) fn corrupt(record: impl std::fmt::Display, Damage(reason): Damage) ->
 }
 
 /// Loads the series; returns up to which position of the journal each is sealed.
-fn load_series(connection: &Connection, state: &mut State) -> Result<Vec<i64>, Error> {
+pub(super) fn load_series(connection: &Connection, state: &mut State) -> Result<Vec<i64>, Error> {
     let mut sealed_of = Vec::new();
     // Format 1 lets go of nothing.
     let retained = if format_of(connection)? < 2 { "0, 0" } else { "raw_from_us, tens_from_us" };
@@ -177,7 +177,7 @@ pub(super) fn emit_seen(seen: &SequenceSet) -> Vec<u8> {
     out.finish()
 }
 
-fn parse_seen(record: &[u8]) -> Result<SequenceSet, Damage> {
+pub(super) fn parse_seen(record: &[u8]) -> Result<SequenceSet, Damage> {
     let far = Damage("a sequence is out of range");
     let mut reader = Reader::open(record)?;
     let mut seen = SequenceSet::default();

@@ -1,6 +1,7 @@
 //! Tests of the engine as a whole.
 
 mod basics;
+mod check;
 mod faults;
 mod model;
 mod races;
