@@ -38,9 +38,10 @@ pub(super) fn forget(shared: &Shared, before: Timestamp) -> Result<u64, Error> {
                 chunks += connection
                     .prepare_cached("DELETE FROM chunk WHERE key >= ?1 AND key < ?2")?
                     .execute(keys)?;
-                connection
-                    .prepare_cached("DELETE FROM body WHERE key >= ?1 AND key < ?2")?
-                    .execute(keys)?;
+                for table in ["body", "tens"] {
+                    let sql = format!("DELETE FROM {table} WHERE key >= ?1 AND key < ?2");
+                    connection.prepare_cached(&sql)?.execute(keys)?;
+                }
             }
             Ok(if chunks > 0 { Change::Keep(chunks) } else { Change::None(0) })
         })?;
