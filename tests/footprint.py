@@ -28,6 +28,8 @@ WANTED = {"esp32c6": 720 * KIB}
 IMAGES = {
     "mps2-an385": (BOARDS / "mps2-an385/target/thumbv7m-none-eabi/release/mps2-an385", 200 * KIB, 40 * KIB,
                    (0x2000_0000, 0x2100_0000)),
+    "mps2-an385-tls": (BOARDS / "mps2-an385/target/thumbv7m-none-eabi/release/mps2-an385-tls", 320 * KIB, 64 * KIB,
+                       (0x2000_0000, 0x2100_0000)),
     "mps2-an385-boot": (BOARDS / "mps2-an385/target/thumbv7m-none-eabi/release/mps2-an385-boot", 32 * KIB, 8 * KIB,
                         (0x2000_0000, 0x2100_0000)),
     "esp32c6": (BOARDS / "esp32c6/target/riscv32imac-unknown-none-elf/release/esp32c6", 864 * KIB, 320 * KIB,

@@ -19,8 +19,8 @@ FLASH_BYTES = 16 << 20
 BASE = 0x2100_0000
 PROVISION, PAGE = 0x10_0000, 0x1000
 UPDATE = (0x10_1000, 0x10_4000)  # progress and the boot loader's state
-ACTIVE = (0x11_0000, 0x15_0000)
-DFU = (0x15_0000, 0x19_1000)
+ACTIVE = (0x11_0000, 0x16_0000)
+DFU = (0x16_0000, 0x1B_1000)
 WRITTEN = 0xFF_F000  # the SHA-256 of the ELF in the slot
 
 

@@ -17,6 +17,7 @@
 #   --image ELF          run this image and build nothing but, where it is missing, the boot loader
 #   --loader ELF         the boot loader (that of the board's own build)
 #   --gateway ADDR       one more gateway, for when the broker does not answer; up to three times
+#   --ca FILE            speak TLS: the authority of the gateway, PEM; the image must be one with `tls`
 #   --offline-ok         start though nothing answers at ADDR
 #
 # The image is written into the flash's active slot where the flash is new or another image was given
@@ -36,13 +37,13 @@ fail() { # CODE MESSAGE
 }
 
 mqtt='' credentials='' flash='' qmp='' node='' interval_ms=5000 temperature_mc=21500
-tmp105=canopy simulated=bench modbus='' image='' loader='' offline_ok='' gateways=()
+tmp105=canopy simulated=bench modbus='' ca='' image='' loader='' offline_ok='' gateways=()
 while (($#)); do
   case $1 in
     --offline-ok) offline_ok=1; shift; continue ;;
     --help | -h) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
     --mqtt | --credentials | --flash | --qmp | --node | --interval-ms | --temperature-mc) ;;
-    --tmp105 | --simulated | --modbus | --image | --loader | --gateway) ;;
+    --tmp105 | --simulated | --modbus | --ca | --image | --loader | --gateway) ;;
     *) fail 64 "unknown argument \`$1\`; --help lists them" ;;
   esac
   (($# >= 2)) || fail 64 "$1 needs a value"
@@ -75,6 +76,13 @@ for gateway in "${gateways[@]}"; do
 done
 address --mqtt "$mqtt"
 all=$guest$all
+
+authority=''
+if [[ -n $ca ]]; then
+  [[ -r $ca ]] || fail 66 "the authority \`$ca\` cannot be read"
+  authority=$(awk '/BEGIN CERTIFICATE/ { is_in = 1; next } /END CERTIFICATE/ { exit } is_in' "$ca" | tr -d '\r\n')
+  [[ -n $authority ]] || fail 65 "\`$ca\` holds no certificate (PEM)"
+fi
 
 # The node's line of the credentials.
 [[ -r $credentials ]] || fail 66 "the credentials file \`$credentials\` cannot be read"
@@ -141,7 +149,8 @@ node=${node#*/}
 secret=$secret
 gateways=$all
 interval_ms=$interval_ms
-tls=off
+${authority:+ca=$authority
+}tls=$([[ -n $ca ]] && printf on || printf off)
 board.tmp105=$tmp105
 board.simulated=$simulated
 board.modbus=$([[ -n $modbus ]] && printf bed || printf none)

@@ -12,9 +12,9 @@
 //! nothing that cutting the cable would not.
 //!
 //! # Memory
-//! [`Memory`] is 6 KiB: records as they come and go, and as TLS opens and seals them. A handshake takes
-//! about 31 KiB of stack on a Cortex-M3, most of it for the arithmetic of P-256 (measured in QEMU), and
-//! 168 KiB of flash.
+//! [`Memory`] is 6 KiB: records as they come and go, and as TLS opens and seals them. A handshake makes
+//! the stack of a Cortex-M3 22 KiB deeper, most of it for the arithmetic of P-256 (measured in QEMU); what TLS
+//! takes of flash and RAM stands in `firmware/FOOTPRINT.md`.
 //!
 //! # Dropped futures
 //! A read, write or flush of a [`Connection`] may be dropped at any byte and called again; nothing is lost

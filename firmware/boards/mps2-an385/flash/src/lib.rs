@@ -11,8 +11,8 @@
 //! | 0x10_0000 | 4 KiB | [`PROVISION`]: who the node is, and its secret; `run.sh` writes it |
 //! | 0x10_1000 | 8 KiB | [`PROGRESS`]: how far an update has come |
 //! | 0x10_3000 | 4 KiB | [`STATE`]: the boot loader's |
-//! | 0x11_0000 | 256 KiB | [`ACTIVE`]: the image that runs; `memory.x` links it here |
-//! | 0x15_0000 | 260 KiB | [`DFU`]: the image to come, or the one before; a page more, for the swap |
+//! | 0x11_0000 | 320 KiB | [`ACTIVE`]: the image that runs; `memory.x` links it here |
+//! | 0x16_0000 | 324 KiB | [`DFU`]: the image to come, or the one before; a page more, for the swap |
 //! | 0xFF_F000 | 4 KiB | what `run.sh` has written into the slot; the image leaves it alone |
 //!
 //! `image.py` knows the same map.
@@ -39,9 +39,9 @@ pub const PROGRESS: Range<u32> = 0x10_1000..0x10_3000;
 /// The state of the boot loader.
 pub const STATE: Range<u32> = 0x10_3000..0x10_4000;
 /// The image that runs.
-pub const ACTIVE: Range<u32> = 0x11_0000..0x15_0000;
+pub const ACTIVE: Range<u32> = 0x11_0000..0x16_0000;
 /// The image to come, or the one before.
-pub const DFU: Range<u32> = 0x15_0000..0x19_1000;
+pub const DFU: Range<u32> = 0x16_0000..0x1B_1000;
 
 const WORD_BYTES: usize = 4;
 
