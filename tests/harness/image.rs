@@ -102,6 +102,10 @@ impl Drop for Image {
     }
 }
 
+/// How long QEMU may take to open its control socket and to answer: a campaign is not over because the
+/// machine has much else to do.
+const QMP_PATIENCE: Duration = Duration::from_secs(60);
+
 /// QEMU's control socket.
 pub struct Qmp {
     stream: BufReader<UnixStream>,
@@ -110,10 +114,10 @@ pub struct Qmp {
 impl Qmp {
     /// Connects and takes the greeting.
     pub fn connect(socket: &Path) -> Result<Self> {
-        let stream = wait_for("QEMU's control socket", Duration::from_secs(10), || {
+        let stream = wait_for("QEMU's control socket", QMP_PATIENCE, || {
             Ok(UnixStream::connect(socket).ok())
         })?;
-        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        stream.set_read_timeout(Some(QMP_PATIENCE))?;
         let mut qmp = Self { stream: BufReader::new(stream) };
         qmp.read()?;
         qmp.execute("qmp_capabilities", &json!({}))?;
