@@ -178,7 +178,7 @@ fn receive(stream: TcpStream) -> Result<String> {
 fn heat(works: &Works, client: &Client) -> Result<String> {
     let mut qmp = Qmp::connect(&works.folder.join("qmp.sock"))?;
     qmp.set_temperature_mc(38_000)?;
-    wait_for("the alarm", Duration::from_secs(60), || {
+    wait_for("the alarm", Duration::from_secs(180), || {
         let listed = client.get("/alarms?state=unacknowledged")?;
         let alarms = listed["alarms"].as_array().cloned().unwrap_or_default();
         let hot = alarms.iter().find(|alarm| alarm["quantity"] == "air_temperature");

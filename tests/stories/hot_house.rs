@@ -30,7 +30,7 @@ pub(crate) fn tell() -> Result<()> {
     let technician = Client::new(gateway.http, &works.token("technician")?);
     let ledger: Arc<Mutex<Ledger>> = Arc::default();
     let mut image = Image::start(&works.image(mqtt, INTERVAL_MS), &ledger)?;
-    wait_for("the first temperature", Duration::from_secs(60), || {
+    wait_for("the first temperature", Duration::from_secs(180), || {
         Ok(temperature(&technician)?.filter(|celsius| *celsius < 35.0))
     })?;
 

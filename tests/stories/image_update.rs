@@ -138,7 +138,7 @@ fn key(folder: &Path, name: &str) -> Result<(PathBuf, String)> {
 }
 
 /// Builds an image and copies it out of cargo's way.
-fn build(folder: &Path, public: &str, release: u32, features: &str) -> Result<PathBuf> {
+pub(crate) fn build(folder: &Path, public: &str, release: u32, features: &str) -> Result<PathBuf> {
     let board = repository().join("firmware/boards/mps2-an385");
     let target = board.join("target/updates");
     run(Command::new("cargo")

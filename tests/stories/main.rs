@@ -16,6 +16,7 @@ mod page;
 mod recorded;
 mod study;
 mod update;
+mod watchdog;
 
 use std::{process::ExitCode, time::Instant};
 
@@ -24,7 +25,7 @@ use anyhow::Result;
 /// A story and its name, which is a claim.
 type Story = (&'static str, fn() -> Result<()>);
 
-const STORIES: [Story; 14] = [
+const STORIES: [Story; 15] = [
     ("commands_name_what_is_wrong_and_exit_by_its_kind", commands::tell),
     ("a_recording_is_history_and_stored_once", recorded::tell),
     ("a_study_holds_what_its_raw_readings_say", study::tell),
@@ -38,6 +39,7 @@ const STORIES: [Story; 14] = [
     ("a_foreign_node_is_accepted_by_the_contract_alone", foreign::node),
     ("a_node_is_updated_though_chunks_and_the_gateway_are_lost", update::update),
     ("a_signed_image_comes_in_through_power_cuts_and_a_bad_one_goes_back", image_update::tell),
+    ("a_node_whose_sampling_hangs_is_started_again", watchdog::tell),
     ("the_demonstration_raises_and_clears_one_alarm", demonstration::tell),
 ];
 
