@@ -184,13 +184,8 @@ pub fn write_rows(
     all.sort_by(|(_, one), (_, other)| one.cmp(other));
     let mut writer = csv::WriterBuilder::new().from_writer(out);
     writer.write_record(COLUMNS.map(|column| column.name))?;
-    let mut summary = Summary {
-        request,
-        rows: 0,
-        series: Vec::new(),
-        gaps: Vec::new(),
-        rolled_up: Vec::new(),
-    };
+    let mut summary =
+        Summary { request, rows: 0, series: Vec::new(), gaps: Vec::new(), rolled_up: Vec::new() };
     let mut nodes: Vec<&NodeKey> = Vec::new();
     for (done, (id, key)) in all.iter().enumerate() {
         let mut report = |rows| progress(Progress { series_done: done, series: all.len(), rows });
