@@ -68,6 +68,7 @@ fn load(dir: &Path, start: Timestamp, days: i64) -> Result<(), Error> {
         kept as f64 / took.as_secs_f64()
     );
     println!("memory: {:.0} MB now, {:.0} MB at most", memory_mb("VmRSS"), memory_mb("VmHWM"));
+    engine.checkpoint()?;
     drop(engine);
     let size = size_of(dir);
     println!("disk: {:.1} MB, {:.2} bytes a reading", size as f64 / 1e6, size as f64 / kept as f64);

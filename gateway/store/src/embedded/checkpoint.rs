@@ -91,6 +91,17 @@ pub(super) fn checkpoint(shared: &Shared) -> Result<(), Error> {
 
 /// Makes one checkpoint; the caller holds the lock that there is one at a time.
 pub(super) fn one_checkpoint(shared: &Shared) -> Result<(), Error> {
+    seal_heads(shared)?;
+    if stopping(shared) {
+        return Ok(());
+    }
+    compact::compact(shared)?;
+    shared.state_mut().forget_flashes(FLASHES_MAX);
+    empty_wal(shared)
+}
+
+/// Brings all heads into chunks, and trims the journal.
+pub(super) fn seal_heads(shared: &Shared) -> Result<(), Error> {
     let upto = shared.state().position;
     let heads: Vec<SeriesId> = {
         let state = shared.state();
@@ -105,10 +116,7 @@ pub(super) fn one_checkpoint(shared: &Shared) -> Result<(), Error> {
     }
     write_flashes(shared)?;
     finish(shared, upto)?;
-    trim(shared, upto)?;
-    compact::compact(shared)?;
-    shared.state_mut().forget_flashes(FLASHES_MAX);
-    empty_wal(shared)
+    trim(shared, upto)
 }
 
 /// Returns whether the engine is being closed.
@@ -334,7 +342,10 @@ fn empty_wal(shared: &Shared) -> Result<(), Error> {
     };
     let own = super::database::open_writer(shared.reads.dir()?)?;
     move_pages(&own)?;
+    let mut writer = shared.writing()?.writer();
+    writer.synced();
     // The little that has come since; then the log can start again from its beginning.
-    move_pages(&shared.writing()?.writer().connection)?;
+    move_pages(&writer.connection)?;
+    writer.synced();
     Ok(())
 }

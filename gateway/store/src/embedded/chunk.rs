@@ -26,6 +26,7 @@ use crate::{Sample, SeriesId, Taken};
 /// The most samples in one chunk; a day with more becomes several chunks.
 pub(super) const CHUNK_SAMPLES_MAX: usize = 4096;
 
+const SECOND_US: i64 = 1_000_000;
 /// One UTC day, in microseconds: no chunk reaches over its end.
 pub(super) const DAY_US: i64 = 86_400_000_000;
 
@@ -169,13 +170,31 @@ fn read_steps(reader: &mut Reader<'_>, count: usize) -> Result<Vec<i64>, Damage>
     Ok(numbers)
 }
 
-/// Returns the median of the differences between neighbours. A node with a regular schedule then
+/// Returns the step from which the numbers stray least: the median of the differences between
+/// neighbours, or the same as a whole second of microseconds. A node with a regular schedule then
 /// leaves only its jitter to be stored, which is less than the jitter of the differences.
 fn usual_step(numbers: &[i64]) -> i64 {
     let pairs = numbers.iter().zip(numbers.iter().skip(1));
     let mut steps: Vec<i64> = pairs.map(|(a, b)| b.wrapping_sub(*a)).collect();
     let middle = steps.len() / 2;
-    if steps.is_empty() { 0 } else { *steps.select_nth_unstable(middle).1 }
+    if steps.is_empty() {
+        return 0;
+    }
+    let median = *steps.select_nth_unstable(middle).1;
+    // The median of jittering steps is off by a little, which adds up over a day.
+    let whole = median.saturating_add(SECOND_US / 2).div_euclid(SECOND_US).wrapping_mul(SECOND_US);
+    if spread(numbers, whole) < spread(numbers, median) { whole } else { median }
+}
+
+/// Returns between which distances numbers lie from a line with this step, from end to end.
+fn spread(numbers: &[i64], step: i64) -> u64 {
+    let (mut least, mut most, mut due) = (0_i64, 0_i64, numbers.first().copied().unwrap_or(0));
+    for number in numbers {
+        let beyond = number.wrapping_sub(due);
+        (least, most) = (least.min(beyond), most.max(beyond));
+        due = due.wrapping_add(step);
+    }
+    most.abs_diff(least)
 }
 
 fn write_runs(out: &mut Writer, samples: &[Sample], byte: impl Fn(&Sample) -> u8) {

@@ -29,6 +29,9 @@ pub(super) struct Writer {
     journal_bytes_max: u64,
     #[cfg(test)]
     pub(super) fail_after: Option<u32>,
+    /// Called whenever what was written is on disk.
+    #[cfg(test)]
+    pub(super) after_sync: Option<Box<dyn FnMut() + Send>>,
 }
 
 impl Writer {
@@ -43,12 +46,22 @@ impl Writer {
             journal_bytes_max: if bounded { JOURNAL_BYTES_MAX } else { u64::MAX },
             #[cfg(test)]
             fail_after: None,
+            #[cfg(test)]
+            after_sync: None,
         })
     }
 
     #[cfg(test)]
     pub(super) fn set_journal_bytes_max(&mut self, max: u64) {
         self.journal_bytes_max = max;
+    }
+
+    /// Notes that what was written is on disk; only tests look.
+    pub(super) fn synced(&mut self) {
+        #[cfg(test)]
+        if let Some(after_sync) = &mut self.after_sync {
+            after_sync();
+        }
     }
 
     /// Runs `work` as one transaction: durable when it returns, undone where it fails.
@@ -65,6 +78,7 @@ impl Writer {
         match work(&transaction)? {
             Change::Keep(result) => {
                 transaction.commit()?;
+                self.synced();
                 Ok(result)
             }
             Change::None(result) => Ok(result),

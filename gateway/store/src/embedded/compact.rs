@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 
 use super::Shared;
-use super::checkpoint::{NewChunk, encode, insert, stopping};
+use super::checkpoint::{NewChunk, encode, insert, seal_heads, stopping};
 use super::chunk::{self, CHUNK_SAMPLES_MAX, ChunkKey, DAY_US};
 use super::commit::Change;
 use super::recover::corrupt;
@@ -16,6 +16,8 @@ const LOOSE_MAX: usize = 32;
 /// The most samples merged in one go, which bounds memory; the others stay loose until the next
 /// checkpoint.
 const MERGE_SAMPLES_MAX: usize = 32 * CHUNK_SAMPLES_MAX;
+/// A sealed chunk with less is merged with the loose ones of its day, whether they overlap or not.
+const SMALL_SAMPLES_MAX: usize = CHUNK_SAMPLES_MAX / 2;
 /// The most days of a series in one slice.
 const SLICE_DAYS_MAX: usize = 32;
 
@@ -63,6 +65,10 @@ pub(super) fn compact(shared: &Shared) -> Result<(), Error> {
     for slice in due.chunks(SLICE_DAYS_MAX) {
         if stopping(shared) {
             return Ok(());
+        }
+        // Sealing many days takes long: heads and journal must not fill up meanwhile.
+        if shared.state().head_samples >= shared.writing()?.options.checkpoint_samples {
+            seal_heads(shared)?;
         }
         let mut merges = Vec::with_capacity(slice.len());
         for &(series, day) in slice {
@@ -125,7 +131,10 @@ fn merge_day(shared: &Shared, series: SeriesId, day: i64) -> Result<Option<Merge
         }
         let from = chosen.iter().map(|meta| meta.key.start_us()).min().unwrap_or_default();
         let to = chosen.iter().map(|meta| meta.last_us).max().unwrap_or_default();
-        let overlaps = |meta: &&Meta| meta.last_us >= from && meta.key.start_us() <= to;
+        // A small one that was sealed before its day was over is no chunk for good.
+        let overlaps = |meta: &&Meta| {
+            meta.last_us >= from && meta.key.start_us() <= to || meta.samples < SMALL_SAMPLES_MAX
+        };
         chosen.extend(metas.iter().filter(|meta| meta.stage == Stage::Sealed).filter(overlaps));
         if chosen.is_empty() {
             return Ok(None);

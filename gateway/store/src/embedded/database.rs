@@ -27,6 +27,9 @@ const BUSY_MAX: Duration = Duration::from_secs(10);
 const WAL_PAGES_MAX: u32 = 65_536;
 /// What the write-ahead log is cut back to after it was emptied, in bytes.
 const WAL_BYTES_KEPT: u32 = 16 << 20;
+/// Free pages that are kept for the next journal, and the most that are given back at once.
+const FREE_PAGES_KEPT: i64 = 1_024;
+const FREE_PAGES_GIVEN_MAX: i64 = 65_536;
 /// The page cache of the writer and of each reader, in KiB.
 const WRITER_CACHE_KIB: i32 = 8_192;
 const READER_CACHE_KIB: i32 = 1_024;
@@ -35,6 +38,7 @@ const READER_CACHE_KIB: i32 = 1_024;
 /// 3 KB fills its overflow pages, where pages of 4 or 8 KiB would stay a quarter empty.
 const CREATE: &str = "
 PRAGMA page_size = 1024;
+PRAGMA auto_vacuum = INCREMENTAL;
 PRAGMA journal_mode = WAL;
 BEGIN IMMEDIATE;
 -- One row a series. `sealed`: the journal up to here is in chunks, as far as this series goes.
@@ -141,6 +145,21 @@ pub(super) fn open_writer(dir: &Path) -> Result<Connection, Error> {
     connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+/// Gives pages back that are free, where they are more than an eighth of the file: what the journal
+/// of a long load has left. A file that was made before format 2 stays as it is.
+pub(super) fn give_back(connection: &Connection) -> Result<(), Error> {
+    let ask = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+    let (free, all) = (ask("PRAGMA freelist_count")?, ask("PRAGMA page_count")?);
+    if free > FREE_PAGES_KEPT && free > all / 8 {
+        let pages = (free - FREE_PAGES_KEPT).min(FREE_PAGES_GIVEN_MAX);
+        let mut give = connection.prepare(&format!("PRAGMA incremental_vacuum({pages})"))?;
+        let mut given = give.query([])?;
+        // Each row is a page.
+        while given.next()?.is_some() {}
+    }
+    Ok(())
 }
 
 /// Opens the database for reading.

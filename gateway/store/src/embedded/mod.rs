@@ -200,6 +200,11 @@ impl Drop for Engine {
             if thread.join().is_err() {
                 tracing::error!("The checkpoint thread of the store had panicked.");
             }
+            if let Ok(writing) = self.shared.writing()
+                && let Err(error) = database::give_back(&writing.writer().connection)
+            {
+                tracing::warn!(%error, "Left free pages in the store; they are used again.");
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ mod basics;
 mod check;
 mod faults;
 mod model;
+mod powercut;
 mod races;
 mod retain;
 mod snapshot;

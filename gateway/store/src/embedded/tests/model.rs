@@ -9,11 +9,11 @@ use super::super::{Keep, LetGo, Policy};
 use super::*;
 use crate::{Committed, Error, Flag, Gap, GapReason, Position, Retained, Taken};
 
-const SERIES: usize = 4;
+pub(super) const SERIES: usize = 4;
 const FLASHES: [FlashId; 2] = [FlashId(1), FlashId(2)];
 
 #[derive(Clone, Debug)]
-enum Action {
+pub(super) enum Action {
     Commit(Vec<Piece>),
     /// Commits again what the commit of this index, modulo their number, brought.
     Again(usize),
@@ -33,7 +33,7 @@ enum Action {
 }
 
 #[derive(Clone, Debug)]
-enum Piece {
+pub(super) enum Piece {
     /// Flash, first sequence, readings.
     Node(usize, u64, Vec<(usize, i64, Reading)>),
     Guest(Vec<(usize, i64, Reading)>),
@@ -76,7 +76,7 @@ fn any_flags() -> impl Strategy<Value = Vec<(usize, i64, Quality)>> {
     prop::collection::vec((0..SERIES, any_time_us(), any_quality()), 1..12)
 }
 
-fn any_pieces() -> impl Strategy<Value = Vec<Piece>> {
+pub(super) fn any_pieces() -> impl Strategy<Value = Vec<Piece>> {
     let piece = prop_oneof![
         6 => (0..FLASHES.len(), 0_u64..150, any_readings())
             .prop_map(|(flash, first, readings)| Piece::Node(flash, first, readings)),
@@ -106,13 +106,13 @@ fn any_action() -> impl Strategy<Value = Action> {
 }
 
 /// What the engine must hold.
-#[derive(Default)]
-struct Model {
+#[derive(Clone, Default)]
+pub(super) struct Model {
     series: BTreeMap<usize, BTreeMap<i64, Sample>>,
     kept: BTreeSet<(usize, u64)>,
     given_up: BTreeSet<(usize, u64)>,
-    journal: Vec<Vec<Sample>>,
-    released: u64,
+    pub(super) journal: Vec<Vec<Sample>>,
+    pub(super) released: u64,
     /// What is raw no longer, by series; and from when on samples and ten minutes are kept.
     rolled: BTreeMap<usize, Vec<Sample>>,
     retained: BTreeMap<usize, Retained>,
@@ -121,7 +121,7 @@ struct Model {
 }
 
 impl Model {
-    fn commit(&mut self, ids: &[SeriesId], pieces: &[Piece]) -> Committed {
+    pub(super) fn commit(&mut self, ids: &[SeriesId], pieces: &[Piece]) -> Committed {
         let mut entry: Vec<Sample> = Vec::new();
         // What stands anew of what was there before this batch, and whether the journal tells.
         let mut anew: BTreeMap<(SeriesId, i64), (Sample, bool)> = BTreeMap::new();
@@ -274,7 +274,7 @@ impl Model {
     }
 }
 
-fn to_batch(ids: &[SeriesId], pieces: &[Piece]) -> Batch {
+pub(super) fn to_batch(ids: &[SeriesId], pieces: &[Piece]) -> Batch {
     let incoming = |first: u64, readings: &[(usize, i64, Reading)]| -> Vec<Incoming> {
         (first..)
             .zip(readings)
@@ -321,7 +321,7 @@ fn sequences(ranges: impl IntoIterator<Item = SequenceRange>) -> Vec<u64> {
     ranges.into_iter().flat_map(|range| range.first.0..=range.last.0).collect()
 }
 
-fn check(engine: &Engine, ids: &[SeriesId], model: &Model) {
+pub(super) fn check(engine: &Engine, ids: &[SeriesId], model: &Model) {
     for (index, &id) in ids.iter().enumerate() {
         let expect: Vec<Sample> =
             model.series.get(&index).into_iter().flat_map(|s| s.values().copied()).collect();
