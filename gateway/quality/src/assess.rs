@@ -4,7 +4,7 @@
 //! than all that were judged is held against everything; a late one against the ranges alone, because
 //! what it should be compared with is in the store ([`crate::refine`] does that).
 
-use measure::{FlashId, Quality};
+use measure::{FlashId, Quality, Timestamp};
 use store::{Incoming, Sample, SeriesId, Store, Taken};
 
 use crate::air;
@@ -131,18 +131,28 @@ pub fn prime(
     latest: &Sample,
 ) -> Result<(), store::Error> {
     let Some(placed) = rules.placed(latest.series) else { return Ok(()) };
-    let least_ms = 2 * i64::from(placed.channel.limits.flat_ms());
+    // So far back a movement of this series can speak for a sibling.
+    let siblings = placed.siblings.iter().filter_map(|other| rules.channel(*other));
+    let all = siblings.chain([&placed.channel]);
+    let heard_ms = all.map(|it| i64::from(it.limits.flat_ms())).max().unwrap_or(0);
+    let least_ms = 2 * heard_ms;
     for back_ms in LOOK_BACK_MS {
         let span = (latest.time.plus_ms(-back_ms.max(least_ms)), latest.time.plus_micros(1));
         let samples = crate::scan(store, latest.series, span)?;
         let mut track = Track::default();
-        let mut is_certain = false;
+        let mut certain: Option<Timestamp> = None;
         for sample in as_taken(&samples) {
             let at = Newest::of(sample.time, sample.taken, sample.marks);
             let before = track;
             let found = track.judge(&placed.channel, at, sample.reading);
-            is_certain |= starts_for_certain(placed, &before, &track, &found);
+            if starts_for_certain(placed, &before, &track, &found) {
+                let is_anew = found.place == Place::Anew;
+                let from = if is_anew { Timestamp::MIN } else { sample.time };
+                certain = Some(certain.map_or(from, |certain| certain.min(from)));
+            }
         }
+        let newest = track.newest.map_or(Timestamp::MIN, |newest| newest.time);
+        let is_certain = certain.is_some_and(|from| from <= newest.plus_ms(-heard_ms));
         state.set(latest.series, track);
         if is_certain {
             break;

@@ -20,6 +20,10 @@ pub const SKEW_INTERVALS_MAX: i64 = 2;
 /// How much of a day must be covered for its light to be good, in percent; with less it is suspect.
 pub const DAY_COVERAGE_MIN_PERCENT: i64 = 90;
 
+/// Up to here a humidity is that of saturated air, read by a wet sensor (guideline of ZAMG, as quoted in
+/// public quality control code).
+const CREEP_MAX_PERCENT: f64 = 104.0;
+
 /// Temperature and humidity of the air at one place, each in the order of time.
 #[derive(Clone, Copy, Debug)]
 pub struct Air<'a> {
@@ -72,6 +76,7 @@ fn one(temperature: &Sample, humidity: &Sample, quantity: Quantity, into: Series
 fn of_air(quantity: Quantity, air: Scaled, humidity: Scaled) -> Reading {
     let air = Celsius::new(air.to_f64(Quantity::AirTemperature)).map_err(|_| Fault::OutOfRange)?;
     let percent = humidity.to_f64(Quantity::RelativeHumidity);
+    let percent = if percent <= CREEP_MAX_PERCENT { percent.min(100.0) } else { percent };
     let humidity = RelativeHumidity::new(percent).map_err(|_| Fault::OutOfRange)?;
     let value = match quantity {
         Quantity::VapourPressureDeficit => Some(agronomy::vapour_pressure_deficit(air, humidity).0),

@@ -2,7 +2,7 @@
 //!
 //! On a normal day none: each reading costs a comparison or two, and the store is asked only where a
 //! reading stands out, came late, contradicts what was taken beside it, or has been apart from its
-//! twins for an hour.
+//! twins for a while.
 
 use measure::qartod::Spike;
 use measure::{Quality, Timestamp};
@@ -12,14 +12,16 @@ use crate::air;
 use crate::order::{Newest, Place};
 use crate::refine::{Window, joined};
 use crate::rules::{Placed, Rules};
-use crate::twin::{Hour, are_apart, skew_ms};
+use crate::twin::{APART_SQUARED, TWIN_MS, are_apart, skew_ms};
 
-/// How far after a late reading others may be judged anew, in milliseconds.
+/// How far after a late reading others may be judged anew at least, in milliseconds.
 const AFTER_LATE_MS: i64 = 2 * 3_600_000;
+/// How often a series that stays apart from its twins is looked at, in milliseconds.
+const LOOK_EVERY_MS: i64 = 600_000;
 /// How far before the first reading after a start the look begins, in milliseconds.
 const BEFORE_START_MS: i64 = 3_600_000;
 
-/// What was seen of all series. A start begins with none and looks again at the last hour.
+/// What was seen of all series. A start begins with the latest samples of the store.
 #[derive(Debug, Default)]
 pub struct Follower {
     /// By the number of the series, which is dense.
@@ -33,7 +35,10 @@ struct Followed {
     value: Option<(Timestamp, measure::Scaled)>,
     spike: Spike,
     before: Option<Timestamp>,
-    hour: Hour,
+    /// Since when it has been apart from its twins.
+    apart_since: Option<Timestamp>,
+    /// Until when that was looked at.
+    looked: Option<Timestamp>,
 }
 
 /// Takes in what the journal brings and returns the windows to give to [`crate::look_again`].
@@ -48,6 +53,18 @@ pub fn follow(rules: &Rules, follower: &mut Follower, samples: &[Sample]) -> Vec
 }
 
 impl Follower {
+    /// Takes up a journal behind a store whose latest samples are these: what the journal still holds
+    /// counts as late, so that nothing is overlooked, however long nobody followed it.
+    pub fn taking_up(latest: &[Sample]) -> Self {
+        let mut follower = Self::default();
+        for sample in latest {
+            if let Some(followed) = follower.get_mut(sample.series) {
+                followed.newest = Some(Newest::of(sample.time, sample.taken, sample.marks));
+            }
+        }
+        follower
+    }
+
     fn get(&self, series: SeriesId) -> Option<&Followed> {
         self.series.get(series.0 as usize)
     }
@@ -71,19 +88,28 @@ fn follow_one(
     let channel = &placed.channel;
     let mut look = |series, from, to| windows.push(Window { series, from, to });
     let time = sample.time;
+    let before_ms = channel.limits.spike.map_or(0, |spike| i64::from(spike.within_ms));
+    let after_late_ms = AFTER_LATE_MS.max(2 * i64::from(channel.limits.flat_ms()));
     let Some(followed) = follower.get_mut(sample.series) else { return };
     let at = Newest::of(time, sample.taken, sample.marks);
     let place = at.beside(followed.newest.as_ref());
     if place == Place::Late {
-        look(sample.series, time, time.plus_ms(AFTER_LATE_MS));
+        // It may be what its twins and the air beside it are to be held against.
+        for series in placed.twins.iter().copied().chain([sample.series]) {
+            look(series, time.plus_ms(-before_ms), time.plus_ms(after_late_ms));
+        }
+        let half_ms = i64::from(channel.interval_ms) / 2;
+        for series in placed.air.iter().copied() {
+            look(series, time.plus_ms(-half_ms), time.plus_ms(half_ms).plus_micros(1));
+        }
         return;
     }
     if followed.newest.is_none() {
-        look(sample.series, time.plus_ms(-BEFORE_START_MS), time.plus_micros(1));
+        look(sample.series, time.plus_ms(-BEFORE_START_MS), time.plus_ms(after_late_ms));
     }
     if followed.newest.is_some_and(|newest| time <= newest.time) {
         // The clock went back: the readings that are there are not the neighbours of these.
-        look(sample.series, time, time.plus_ms(AFTER_LATE_MS));
+        look(sample.series, time.plus_ms(-before_ms), time.plus_ms(after_late_ms));
     }
     if let Some(rule) = channel.limits.spike {
         let newest = followed.newest.map(|newest| newest.time);
@@ -98,7 +124,7 @@ fn follow_one(
         }
         followed.before = Some(time);
     }
-    followed.newest = Some(at);
+    followed.newest = Some(at.after(followed.newest.as_ref()));
     let Some(value) = air::usable(sample.reading, sample.quality) else {
         followed.value = None;
         return;
@@ -116,31 +142,52 @@ fn follow_one(
             }
         }
     }
-    if !placed.twins.is_empty() && is_apart_for_an_hour(rules, placed, follower, sample) {
-        look(sample.series, time, time.plus_micros(1));
+    if !placed.twins.is_empty()
+        && let Some((from, to)) = follow_twins(rules, placed, follower, sample.series, time)
+    {
+        look(sample.series, from, to);
     }
 }
 
-fn is_apart_for_an_hour(
+/// Returns the span in which a series was apart from its twins, where it has become time to look at it.
+/// It is held against the newest values of the twins, which are not always those that [`crate::refine`]
+/// holds it against: so a smaller distance and half the time are enough to look.
+fn follow_twins(
     rules: &Rules,
     placed: &Placed,
     follower: &mut Follower,
-    sample: &Sample,
-) -> bool {
-    let Ok(value) = sample.reading else { return false };
+    series: SeriesId,
+    time: Timestamp,
+) -> Option<(Timestamp, Timestamp)> {
     let channel = &placed.channel;
+    let (_, value) = follower.get(series)?.value?;
     let (mut compared, mut apart) = (0, 0);
     for &twin in &placed.twins {
         let (Some(other), Some(followed)) = (rules.channel(twin), follower.get(twin)) else {
             continue;
         };
-        let Some((time, at)) = followed.value else { continue };
-        if sample.time.ms_since(time).abs() <= skew_ms(channel, other) {
+        let Some((at, theirs)) = followed.value else { continue };
+        if time.ms_since(at).abs() <= skew_ms(channel, other) {
+            let times_squared = APART_SQUARED / 2;
             compared += 1;
-            apart += usize::from(are_apart((channel, value.0), (other, at.0)));
+            apart += i32::from(are_apart((channel, value.0), (other, theirs.0), times_squared));
         }
     }
-    let Some(followed) = follower.get_mut(sample.series) else { return false };
-    compared > 0
-        && followed.hour.take(channel, sample.time, 2 * apart > compared) == Quality::Suspect
+    let followed = follower.get_mut(series)?;
+    let is_apart = compared > 0 && 2 * apart > compared;
+    let since = match followed.apart_since {
+        Some(since) => since,
+        None if is_apart => *followed.apart_since.insert(time),
+        None => return None,
+    };
+    let from = followed.looked.map_or(since, |looked| looked.max(since));
+    let is_long = time.ms_since(since) >= TWIN_MS / 2;
+    let is_due = is_long && (!is_apart || time.ms_since(from) >= LOOK_EVERY_MS);
+    if is_due {
+        followed.looked = Some(time);
+    }
+    if !is_apart {
+        followed.apart_since = None;
+    }
+    is_due.then_some((from, time.plus_micros(1)))
 }

@@ -1,6 +1,6 @@
 //! What the tests that run forward say of one reading after the other of a series.
 
-use measure::qartod::{Judge, Verdicts, combined};
+use measure::qartod::{Judge, Run, Verdicts, combined};
 use measure::{Quality, Reading, Scaled, Timestamp};
 
 use crate::order::{Newest, Place};
@@ -13,6 +13,8 @@ pub(crate) struct Track {
     pub(crate) newest: Option<Newest>,
     /// The newest value.
     pub(crate) value: Option<Scaled>,
+    /// Since when the values are the same to the last step.
+    same: Option<(Scaled, Timestamp)>,
     /// When a value last left what had been the same until then.
     pub(crate) varied: Option<Timestamp>,
 }
@@ -33,14 +35,14 @@ pub(crate) struct Flat {
     pub(crate) quality: Quality,
     /// Since when the values are the same, where they are.
     pub(crate) since: Timestamp,
-    /// They are the same to the last step.
-    pub(crate) is_constant: bool,
+    /// For as long as makes them suspect they have been the same to the last step.
+    pub(crate) is_frozen: bool,
 }
 
 impl Flat {
     /// Returns whether others may speak for the sensor: its values moved a little, so that it lives.
     pub(crate) fn may_be_vouched_for(&self) -> bool {
-        matches!(self.quality, Quality::Suspect | Quality::Fail) && !self.is_constant
+        matches!(self.quality, Quality::Suspect | Quality::Fail) && !self.is_frozen
     }
 }
 
@@ -63,41 +65,60 @@ impl Track {
             let (least, most) = thresholds.range.suspect;
             thresholds.range.suspect = (least.min(low), most.max(high));
         }
-        let climate = match (reading, climate) {
-            (Err(_), _) | (_, None) => Quality::NotEvaluated,
-            (Ok(Scaled(value)), Some((low, high))) if !(low..=high).contains(&value) => {
-                Quality::Suspect
-            }
-            (Ok(_), Some(_)) => Quality::Good,
-        };
+        let climate = held_against(climate, reading);
         let place = at.beside(self.newest.as_ref());
         match place {
             Place::Late => {
                 let range = thresholds.range.judge(reading);
                 return Found { place, range, climate, rate: None, flat: None };
             }
-            Place::Anew => self.judge = Judge::default(),
+            Place::Anew => (self.judge, self.varied) = (Judge::default(), None),
             Place::Next => {}
         }
-        let at_ms = at.time.millis() as u32;
         let before = self.judge.flat.run;
+        let at_ms = at.time.millis() as u32;
         let Verdicts { range, rate, flat } = self.judge.each(&thresholds, at_ms, reading);
-        let run = self.judge.flat.run;
-        let is_new = |since_ms: u32| since_ms == at_ms && place == Place::Next;
-        let longest_ms = channel.limits.flat_ms();
-        if let (Some(before), Some(run)) = (before, run)
-            && is_new(run.since_ms)
-            && !is_new(before.since_ms)
-            && at_ms.wrapping_sub(before.last_ms) <= longest_ms
-        {
-            self.varied = Some(at.time);
-        }
-        let flat = flat.zip(run).map(|(quality, run)| Flat {
-            quality,
-            since: at.time.plus_ms(-i64::from(at_ms.wrapping_sub(run.since_ms))),
-            is_constant: run.low == run.high,
-        });
-        (self.newest, self.value) = (Some(at), reading.ok());
+        self.remember(at, reading, place);
+        let flat = flat.and_then(|quality| self.flat(channel, at.time, before, quality));
+        (self.newest, self.value) = (Some(at.after(self.newest.as_ref())), reading.ok());
         Found { place, range, climate, rate, flat }
+    }
+
+    fn remember(&mut self, at: Newest, reading: Reading, place: Place) {
+        if let Ok(value) = reading {
+            let kept = self.same.filter(|(same, _)| *same == value && place == Place::Next);
+            self.same = Some(kept.unwrap_or((value, at.time)));
+        }
+    }
+
+    /// Puts a verdict of the flat line test together; `before` is what was the same until now.
+    fn flat(
+        &mut self,
+        channel: &Channel,
+        time: Timestamp,
+        before: Option<Run>,
+        quality: Quality,
+    ) -> Option<Flat> {
+        let (run, limit) = (self.judge.flat.run?, channel.limits.node.flat?);
+        let at_ms = time.millis() as u32;
+        let step_ms = before.map_or(0, |before| at_ms.wrapping_sub(before.last_ms));
+        let is_left = run.since_ms == at_ms && before.is_some_and(|it| it.since_ms != at_ms);
+        if is_left && step_ms <= channel.limits.flat_ms() {
+            self.varied = Some(time);
+        }
+        let suspect_ms = i64::from(limit.suspect_ms);
+        let is_frozen = self.same.is_some_and(|(_, since)| {
+            time.ms_since(since) + i64::from(step_ms).min(suspect_ms) > suspect_ms
+        });
+        let since = time.plus_ms(-i64::from(at_ms.wrapping_sub(run.since_ms)));
+        Some(Flat { quality, since, is_frozen })
+    }
+}
+
+fn held_against(climate: Option<(i32, i32)>, reading: Reading) -> Quality {
+    match (reading, climate) {
+        (Err(_), _) | (_, None) => Quality::NotEvaluated,
+        (Ok(Scaled(value)), Some((low, high))) if (low..=high).contains(&value) => Quality::Good,
+        (Ok(_), Some(_)) => Quality::Suspect,
     }
 }

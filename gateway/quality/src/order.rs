@@ -3,6 +3,10 @@
 //! A node counts what it takes, so its own count says which of two readings came first, whatever its
 //! clock did in between: where the clock goes back an hour, the readings of that hour do not mix with
 //! those that stand at the same times already. Readings without a count go by their time.
+//!
+//! A recording may have been sorted by time before it came here. Where two readings of it stand at the
+//! same millisecond, two hours run through each other, and nobody can say which follows which: none of
+//! them is held against its neighbours.
 
 use std::collections::HashMap;
 
@@ -19,6 +23,8 @@ pub(crate) struct Newest {
     pub(crate) time: Timestamp,
     pub(crate) taken: Option<Taken>,
     pub(crate) is_uncertain: bool,
+    /// Another one stands at its time.
+    is_paired: bool,
 }
 
 /// Where a reading stands beside the newest one.
@@ -26,7 +32,8 @@ pub(crate) struct Newest {
 pub(crate) enum Place {
     /// It was taken after it.
     Next,
-    /// It was taken after it, but the time between is not known: the clock was set, or all was silent.
+    /// It was taken after it, but what lies between is not known: the clock was set, all was silent, or
+    /// two hours run through each other.
     Anew,
     /// It was taken before it, or is the very same.
     Late,
@@ -34,7 +41,14 @@ pub(crate) enum Place {
 
 impl Newest {
     pub(crate) fn of(time: Timestamp, taken: Option<Taken>, marks: Marks) -> Self {
-        Self { time, taken, is_uncertain: marks.contains(Marks::TIME_UNCERTAIN) }
+        let is_uncertain = marks.contains(Marks::TIME_UNCERTAIN);
+        Self { time, taken, is_uncertain, is_paired: false }
+    }
+
+    /// Returns it as the one that others are to stand beside, after the one before.
+    pub(crate) fn after(self, newest: Option<&Self>) -> Self {
+        let is_paired = newest.is_some_and(|newest| newest.time.millis() == self.time.millis());
+        Self { is_paired, ..self }
     }
 
     /// Returns where `self` stands beside the newest one before it.
@@ -51,7 +65,8 @@ impl Newest {
             return Place::Late;
         }
         let is_apart = self.time.ms_since(newest.time) > SILENCE_MS_MAX;
-        if !is_ahead || is_apart || self.is_uncertain != newest.is_uncertain {
+        let is_mixed = newest.is_paired || self.time.millis() == newest.time.millis();
+        if !is_ahead || is_apart || is_mixed || self.is_uncertain != newest.is_uncertain {
             Place::Anew
         } else {
             Place::Next

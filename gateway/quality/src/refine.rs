@@ -23,6 +23,9 @@ pub const WINDOW_MS_MAX: i64 = 7 * 86_400_000;
 /// How far before a window the look begins at least, in milliseconds.
 const LEAD_MS: i64 = 3 * 3_600_000;
 
+/// A window that is no longer, in milliseconds, is one of a moment.
+const MOMENT_MS: i64 = 120_000;
+
 /// A span of a series whose flags may be others than they are: `[from, to)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Window {
@@ -40,13 +43,18 @@ impl Window {
         self.from <= time && time < self.to
     }
 
-    /// Returns the span whose samples [`refine`] must be shown, of this series and all related ones.
+    /// Returns the span whose samples [`refine`] must be shown, of this series and all related ones. A
+    /// window of a moment is looked at with its neighbours alone: what reaches further back was seen
+    /// when its readings came.
     pub fn to_read(&self, rules: &Rules) -> (Timestamp, Timestamp) {
         let limits = rules.channel(self.series).map(|channel| &channel.limits);
         let flat_ms = limits.map_or(0, |limits| 2 * i64::from(limits.flat_ms()));
-        let after_ms = limits.and_then(|limits| limits.spike).map_or(0, |spike| spike.within_ms);
-        let lead_ms = LEAD_MS.max(flat_ms).max(2 * TWIN_MS);
-        (self.from.plus_ms(-lead_ms), self.to.plus_ms(i64::from(after_ms)).plus_micros(1))
+        let after_ms =
+            limits.and_then(|limits| limits.spike).map_or(0, |spike| spike.within_ms.into());
+        let is_moment = self.to.ms_since(self.from) <= MOMENT_MS;
+        let far_ms = LEAD_MS.max(flat_ms).max(2 * TWIN_MS);
+        let lead_ms = if is_moment { 2 * after_ms.max(MOMENT_MS) } else { far_ms };
+        (self.from.plus_ms(-lead_ms), self.to.plus_ms(after_ms).plus_micros(1))
     }
 }
 

@@ -13,19 +13,18 @@ pub const TWIN_MS: i64 = 3_600_000;
 /// How many intervals a twin's reading may lie away, and how many may be missing in the hour.
 const SKEW_INTERVALS: i64 = 2;
 
-/// Returns how far two channels may be apart, in steps, squared: twice their combined accuracy (the
-/// root of the sum of squares, after JCGM 100:2008, 5.1.2).
-fn apart_max_squared(one: &Channel, other: &Channel) -> Option<u64> {
-    let square = |steps: u32| u64::from(steps) * u64::from(steps);
-    let sum = square(one.limits.accuracy?).saturating_add(square(other.limits.accuracy?));
-    Some(sum.saturating_mul(4))
-}
+/// How many times their combined accuracy two twins may be apart, squared.
+pub(crate) const APART_SQUARED: u64 = 4;
 
-/// Returns whether two values of two channels are too far apart to be of one air.
-pub(crate) fn are_apart(one: (&Channel, i32), other: (&Channel, i32)) -> bool {
-    let apart = u64::from(one.1.abs_diff(other.1));
-    let max = apart_max_squared(one.0, other.0);
-    max.is_some_and(|max| apart.saturating_mul(apart) > max)
+/// Returns whether two values of two channels are further apart than so many times their combined
+/// accuracy (the root of the sum of squares, after JCGM 100:2008, 5.1.2), squared.
+pub(crate) fn are_apart(one: (&Channel, i32), other: (&Channel, i32), times_squared: u64) -> bool {
+    let (Some(accuracy), Some(twin)) = (one.0.limits.accuracy, other.0.limits.accuracy) else {
+        return false;
+    };
+    let square = |steps: u32| u64::from(steps).saturating_mul(u64::from(steps));
+    let sum = square(accuracy).saturating_add(square(twin));
+    square(one.1.abs_diff(other.1)) > sum.saturating_mul(times_squared)
 }
 
 /// Returns how far in time twins may lie apart to be compared, in milliseconds.
@@ -61,7 +60,11 @@ pub(crate) fn judge(
             let skew_ms = skew_ms(&placed.channel, channel);
             if nearest.time.ms_since(sample.time).abs() <= skew_ms {
                 compared += 1;
-                apart += usize::from(are_apart((&placed.channel, value.0), (channel, other.0)));
+                apart += usize::from(are_apart(
+                    (&placed.channel, value.0),
+                    (channel, other.0),
+                    APART_SQUARED,
+                ));
             }
         }
         if compared > 0 {
@@ -74,14 +77,14 @@ pub(crate) fn judge(
 
 /// Since when a series has been apart from its twins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Hour {
+struct Hour {
     since: Option<Timestamp>,
     last: Option<Timestamp>,
 }
 
 impl Hour {
     /// Takes in whether the series is apart at a time, and returns what that makes of the reading.
-    pub(crate) fn take(&mut self, channel: &Channel, time: Timestamp, is_apart: bool) -> Quality {
+    fn take(&mut self, channel: &Channel, time: Timestamp, is_apart: bool) -> Quality {
         let gap_ms = SKEW_INTERVALS * i64::from(channel.interval_ms);
         let is_gap = self.last.is_none_or(|last| time.ms_since(last) > gap_ms || time < last);
         self.last = Some(time);

@@ -246,7 +246,7 @@ fn with_and_without_starts(rules: &Rules, all: Vec<Vec<Incoming>>) -> (Vec<u8>, 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
+    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 0, ..ProptestConfig::default() })]
 
     /// Small steps, jumps, faults, silences, a clock that is set: a gateway that starts before every
     /// commit gives the flags of one that never stopped.

@@ -21,7 +21,12 @@ pub(crate) struct Recording {
     pub(crate) rows: usize,
 }
 
-/// The readings of one node in the order of their time.
+/// How often a channel's clock may have been set back in a file, and among how many of its rows once.
+/// A file whose times go back more often is in no order at all, and is put into that of time.
+const SET_BACK_MAX: (usize, usize) = (16, 100);
+
+/// The readings of one node in the order of their time; what was recorded after the clock had been set
+/// back stands after what was recorded before.
 #[derive(Debug)]
 pub(crate) struct NodeRecording {
     /// Drawn from the file's content: the same file replayed again is known by it.
@@ -67,7 +72,7 @@ fn parse(bytes: &[u8]) -> Result<Recording, String> {
         }
     }
     for node in recording.nodes.values_mut() {
-        node.readings.sort_by_key(|(time, ..)| *time);
+        node.sort();
     }
     Ok(recording)
 }
@@ -114,6 +119,29 @@ impl Recording {
 impl NodeRecording {
     fn new(flash: FlashId) -> Self {
         Self { flash, channels: Vec::new(), readings: Vec::new() }
+    }
+
+    fn sort(&mut self) {
+        // By channel: its rows, how often its time went back, and its last time.
+        let mut channels = vec![(0_usize, 0_usize, Timestamp::MIN); self.channels.len()];
+        let mut turns = Vec::with_capacity(self.readings.len());
+        for (time, channel, _) in &self.readings {
+            let turn = channels.get_mut(usize::from(*channel)).map_or(0, |(rows, turns, last)| {
+                *rows += 1;
+                *turns += usize::from(*time < *last);
+                *last = *time;
+                *turns
+            });
+            turns.push(turn);
+        }
+        let (max, rows_a_turn) = SET_BACK_MAX;
+        let is_ordered =
+            channels.iter().all(|(rows, turns, _)| *turns <= max && turns * rows_a_turn <= *rows);
+        let turn_of = |turn: usize| if is_ordered { turn } else { 0 };
+        let mut sorted: Vec<_> =
+            turns.into_iter().map(turn_of).zip(self.readings.drain(..)).collect();
+        sorted.sort_by_key(|(turn, (time, ..))| (*turn, *time));
+        self.readings.extend(sorted.into_iter().map(|(_, reading)| reading));
     }
 }
 
@@ -170,6 +198,27 @@ mod tests {
         assert_eq!((recording.rows, node.channels.len()), (2, 2));
         assert_eq!(node.readings[0].2, Err(Fault::NotPresent));
         assert_eq!(node.readings[1].2, Ok(Scaled(21_500)));
+    }
+
+    /// Two channels, the second one after the first; the clock goes back 90 minutes after two hours.
+    #[test]
+    fn what_was_recorded_after_the_clock_was_set_back_stays_behind() {
+        let at = |minute: i64| if minute < 120 { minute } else { minute - 90 };
+        let rows = |what: &str, base: i64| {
+            let row = |minute: i64| {
+                let time = jiff::Timestamp::from_second(1_767_225_600 + at(minute) * 60).unwrap();
+                format!("{time},s,n,{what},{}\n", base + minute)
+            };
+            (0..240).map(row).collect::<String>()
+        };
+        let text = rows("co2,c,[ppm]", 0) + &rows("air_pressure,c,hPa", 400);
+        let recording = parse(format!("{HEADER}{text}").as_bytes()).unwrap();
+        let node = recording.nodes.values().next().unwrap();
+        let of_co2 = node.readings.iter().filter(|(_, channel, _)| *channel == 0);
+        let values: Vec<i32> = of_co2.map(|(.., reading)| reading.unwrap().0).collect();
+        assert_eq!(values, (0..240).collect::<Vec<i32>>());
+        let channels: Vec<u8> = node.readings.iter().map(|(_, channel, _)| *channel).collect();
+        assert!(channels.chunks(2).all(|pair| pair == [0, 1]), "{channels:?}");
     }
 
     #[test]
