@@ -33,6 +33,10 @@ const QUEUE_MAX: usize = 16;
 /// How long samples are gathered before they are sent: the latest of each channel.
 const GATHER: Duration = Duration::from_millis(250);
 
+/// The shortest time between two messages about alarms. The first one goes at once; in a flood of them
+/// what comes within this time goes together.
+const ALARMS_APART: Duration = Duration::from_millis(25);
+
 /// How often the gateway's clock is sent.
 const CLOCK_EVERY: Duration = Duration::from_secs(5);
 
@@ -51,6 +55,8 @@ pub(crate) async fn herald(shared: Arc<Shared>, Happenings(mut happenings): Happ
     let mut clock = tokio::time::interval(CLOCK_EVERY);
     let mut gather = tokio::time::interval(GATHER);
     gather.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let alarms_due = tokio::time::sleep(Duration::ZERO);
+    tokio::pin!(alarms_due);
     let mut open = true;
     loop {
         tokio::select! {
@@ -59,6 +65,10 @@ pub(crate) async fn herald(shared: Arc<Shared>, Happenings(mut happenings): Happ
                 Some(happening) => gathered.add(&shared, happening),
                 None => open = false,
             },
+            () = &mut alarms_due, if gathered.has_alarms() => {
+                tell(&shared, gathered.take_alarms()).await;
+                alarms_due.as_mut().reset(tokio::time::Instant::now() + ALARMS_APART);
+            }
             _ = gather.tick(), if !gathered.is_empty() => {
                 tell(&shared, std::mem::take(&mut gathered)).await;
             }
@@ -83,9 +93,27 @@ enum Other {
     Configuration,
 }
 
+impl Other {
+    fn is_alarm(&self) -> bool {
+        matches!(self, Self::Alarm(_))
+    }
+}
+
 impl Gathered {
     fn is_empty(&self) -> bool {
         self.samples.is_empty() && self.others.is_empty()
+    }
+
+    fn has_alarms(&self) -> bool {
+        self.others.iter().any(Other::is_alarm)
+    }
+
+    /// Takes what is to be told at once, and leaves the rest gathered.
+    fn take_alarms(&mut self) -> Self {
+        let others = std::mem::take(&mut self.others);
+        let (alarms, others) = others.into_iter().partition(Other::is_alarm);
+        self.others = others;
+        Self { samples: HashMap::new(), others: alarms }
     }
 
     fn add(&mut self, shared: &Shared, happening: Happening) {

@@ -17,7 +17,7 @@ use rmqtt::types::{
 
 use crate::refusals::{Refusal, Refusals};
 use crate::rights::Rights;
-use crate::{GATEWAY_CLIENT_PREFIX, Gatekeeper};
+use crate::{GATEWAY_CLIENT_PREFIX, Gatekeeper, Listener};
 
 /// The rights of each account that was admitted since the start, by user name. Bounded by the
 /// number of accounts that the gatekeeper knows.
@@ -40,6 +40,7 @@ pub(crate) struct Hooks {
     pub(crate) gatekeeper: Arc<dyn Gatekeeper>,
     pub(crate) accounts: Accounts,
     pub(crate) refusals: Arc<Refusals>,
+    pub(crate) listener_of_nodes: Option<Arc<dyn Listener>>,
 }
 
 impl Hooks {
@@ -110,7 +111,13 @@ impl Hooks {
     }
 
     async fn check_publish(&self, session: &Session, publish: &Publish) -> PublishAclResult {
-        if self.rights_of(session).is_some_and(|rights| rights.may_publish(&publish.topic)) {
+        let rights = self.rights_of(session);
+        if rights.as_ref().is_some_and(|rights| rights.may_publish(&publish.topic)) {
+            if let (Some(listener), Some(Rights::Node(_))) =
+                (&self.listener_of_nodes, rights.as_deref())
+            {
+                listener.hear(&publish.topic, &publish.payload).await;
+            }
             return PublishAclResult::allow();
         }
         self.refusals.record(Refusal::ForeignPublish, &session.id.client_id, &publish.topic);

@@ -22,8 +22,9 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use bytes::Bytes;
 use rmqtt::context::ServerContext;
-use rmqtt::net::{Builder, Listener};
+use rmqtt::net::Builder;
 use rmqtt::server::MqttServer;
 use tokio::sync::oneshot;
 use tokio_rustls::rustls::ServerConfig;
@@ -57,14 +58,32 @@ pub trait Gatekeeper: Send + Sync {
     fn admit(&self, client_id: &str, username: &str, password: &[u8]) -> Option<Rights>;
 }
 
+/// Listens in this process to what nodes publish, so that it need not subscribe.
+#[async_trait::async_trait]
+pub trait Listener: Send + Sync {
+    /// Hears a message of a node that has the right to publish it. The node's connection waits for it,
+    /// and the node's PUBACK with it. The message goes to its subscribers and retained as any other.
+    async fn hear(&self, topic: &str, payload: &Bytes);
+}
+
 /// Where the broker listens.
-#[derive(Debug)]
 pub struct Config {
     /// The address and port without TLS; port 0 picks a free one. The connections over TLS arrive
     /// here too, from this machine.
     pub listen: SocketAddr,
     /// The listener for TLS, where there is one.
     pub tls: Option<Tls>,
+    /// Who hears what nodes publish, in this process.
+    pub listener: Option<Arc<dyn Listener>>,
+}
+
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { listen, tls, listener } = self;
+        let is_heard = listener.is_some();
+        let mut shown = f.debug_struct("Config");
+        shown.field("listen", listen).field("tls", tls).field("is_heard", &is_heard).finish()
+    }
 }
 
 /// MQTT over TLS.
@@ -79,7 +98,7 @@ pub struct Tls {
 impl Default for Config {
     /// Listens on this machine only, on MQTT's port, without TLS.
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 1883)), tls: None }
+        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 1883)), tls: None, listener: None }
     }
 }
 
@@ -202,7 +221,8 @@ async fn prepare(
     let accounts = hooks::Accounts::default();
     *context.extends.retain_mut().await = Box::new(retained::Retained::new(Arc::clone(&refusals)));
     *context.extends.fitter_mgr_mut().await = Box::new(limits::Limits(accounts.clone()));
-    hooks::Hooks { context: context.clone(), gatekeeper, accounts, refusals }
+    let listener_of_nodes = config.listener;
+    hooks::Hooks { context: context.clone(), gatekeeper, accounts, refusals, listener_of_nodes }
         .register(context.extends.hook_mgr())
         .await;
     // rmqtt names a listener by its port, and a picked one is 0 in its own book.
@@ -210,7 +230,7 @@ async fn prepare(
     Ok((server, door, address))
 }
 
-fn listener(listen: SocketAddr) -> rmqtt::Result<Listener> {
+fn listener(listen: SocketAddr) -> rmqtt::Result<rmqtt::net::Listener> {
     let mut builder = Builder::new()
         .name("mqtt")
         .laddr(listen)

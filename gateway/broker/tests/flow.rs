@@ -107,9 +107,11 @@ async fn two_brokers_live_in_one_process_and_a_stopped_one_lets_its_port_go() {
     let _closed = one.failure().await;
     two.publish("miaopu/1/s/two/data", false, b"x").await;
     assert_eq!(two.puback().await, PubAckReason::Success);
-    let again =
-        broker::start(broker::Config { listen: address, tls: None }, Arc::new(common::Doorman))
-            .unwrap();
+    let again = broker::start(
+        broker::Config { listen: address, tls: None, listener: None },
+        Arc::new(common::Doorman),
+    )
+    .unwrap();
     assert_eq!(again.address(), address);
     let _one = connect(&again, "s/one").await;
 }
@@ -118,7 +120,7 @@ async fn two_brokers_live_in_one_process_and_a_stopped_one_lets_its_port_go() {
 async fn a_taken_port_is_an_error_that_names_it() {
     let broker = start();
     let error = broker::start(
-        broker::Config { listen: broker.address(), tls: None },
+        broker::Config { listen: broker.address(), tls: None, listener: None },
         Arc::new(common::Doorman),
     );
     let error = error.unwrap_err().to_string();

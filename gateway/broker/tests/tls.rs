@@ -54,6 +54,7 @@ fn start() -> World {
     let config = Config {
         listen: "127.0.0.1:0".parse().unwrap(),
         tls: Some(Tls { listener, config: trust.mqtt().unwrap() }),
+        listener: None,
     };
     World { broker: broker::start(config, Arc::new(Doorman)).unwrap(), tls, trust, _dir: dir }
 }

@@ -35,7 +35,7 @@ use crate::{
     nodes::{self, Bench},
     notice::Crier,
     picture::Painter,
-    ports::{Desk, GATEWAY_USER, Gate},
+    ports::{Desk, Ear, GATEWAY_USER, Gate},
     reserve::{self, Reserve},
     retention, serve,
     watched::Watched,
@@ -141,7 +141,10 @@ pub(crate) async fn start(
     };
     let inspector = Arc::new(inspector);
 
-    let (broker, mqtt, ingest_config) = broker(&settings.broker, lan.take_mqtts()?, &registry)?;
+    let (broker, mqtt, ingest_config) = {
+        let ear = Ear(outlets.inlet.clone());
+        broker(&settings.broker, lan.take_mqtts()?, &registry, ear)?
+    };
     let doors = Doors {
         http: http.as_ref().and_then(|listener| listener.local_addr().ok()),
         mqtt: mqtt.filter(|_| settings.broker.is_open()),
@@ -273,6 +276,7 @@ fn broker(
     config: &BrokerConfig,
     tls: Option<broker::Tls>,
     registry: &Arc<Registry>,
+    ear: Ear,
 ) -> Result<(Option<broker::Broker>, Option<SocketAddr>, ingest::Config), Failure> {
     let account = |username: &str, password: &str| ingest::Account {
         username: username.to_owned(),
@@ -289,13 +293,13 @@ fn broker(
             let listen = listen.address.unwrap_or(inside);
             let what =
                 format!("cannot start the broker on {listen}; is it taken? choose another address");
-            let broker =
-                broker::start(broker::Config { listen, tls }, gate).or_unavailable(what)?;
+            let config = broker::Config { listen, tls, listener: Some(Arc::new(ear)) };
+            let broker = broker::start(config, gate).or_unavailable(what)?;
             let at = broker.address();
             let host =
                 if at.ip().is_unspecified() { "127.0.0.1".to_owned() } else { at.ip().to_string() };
-            let config = ingest::Config::new(host, at.port(), Some(own));
-            Ok((Some(broker), Some(at), config))
+            let own = ingest::Config::new(host, at.port(), Some(own));
+            Ok((Some(broker), Some(at), ingest::Config { handed_over: true, ..own }))
         }
         BrokerConfig::Outside(outside) => {
             let password = match &outside.password_file {

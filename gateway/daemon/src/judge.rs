@@ -1,5 +1,10 @@
 //! The alarm stage: reads the store's journal, judges it, and commits what it found together with the
 //! journal position in one transaction. A restart takes the same path as a normal day.
+//!
+//! A transition is committed before anybody hears of it. Where readings change no alarm, what the engine
+//! remembers of them waits in memory for the next tick: one transaction a second and not one for each
+//! commit of the store. After a crash those readings are read again from the journal, which is released
+//! only up to what is committed.
 
 use std::{sync::Arc, time::Duration};
 
@@ -33,7 +38,10 @@ pub(crate) struct Judge {
     announcer: Announcer,
     clock: Clock,
     state: State,
+    /// Up to where the journal is judged.
     position: Position,
+    /// Up to where that is in the registry's file, and the journal needed no more.
+    kept: Position,
     /// The state is ahead of the registry's file, which refused it: it must be read again from there
     /// before anything more is judged.
     ahead: bool,
@@ -65,6 +73,7 @@ impl Judge {
             clock,
             state,
             position,
+            kept: position,
             ahead: false,
             failing: watch::Sender::new(false),
             committed: Arc::default(),
@@ -96,7 +105,7 @@ impl Judge {
                 // A registry from before: what it missed is in the store, but nobody can be told.
                 Err(store::Error::Trimmed { after, oldest }) => {
                     error!(%after, %oldest, "The registry is older than the journal; judging goes on after it.");
-                    self.position = oldest;
+                    (self.position, self.kept) = (oldest, oldest);
                     continue;
                 }
                 read => read?,
@@ -118,8 +127,10 @@ impl Judge {
                 });
                 transitions.extend(evaluate(&rules.rules, &mut self.state, &input));
             }
-            self.commit(&transitions, last)?;
-            self.store.release(last)?;
+            self.position = last;
+            if !transitions.is_empty() {
+                self.commit(&transitions)?;
+            }
             for (_, samples) in commits {
                 self.announcer.tell(Happening::Samples(samples));
             }
@@ -151,19 +162,23 @@ impl Judge {
             .flat_map(|input| evaluate(&rules.rules, &mut self.state, input))
             .collect();
         if !transitions.is_empty() {
-            self.commit(&transitions, self.position)?;
+            self.commit(&transitions)?;
         }
         Ok(transitions)
     }
 
-    fn commit(&mut self, transitions: &[Transition], position: Position) -> Result<()> {
+    fn commit(&mut self, transitions: &[Transition]) -> Result<()> {
+        let position = self.position;
         let committed = self.registry.commit_alarms(transitions, &mut self.state, position.0);
         self.failing.send_if_modified(|failing| {
             std::mem::replace(failing, committed.is_err()) != committed.is_err()
         });
         self.ahead = committed.is_err();
         committed?;
-        self.position = position;
+        if self.kept != position {
+            self.store.release(position)?;
+            self.kept = position;
+        }
         if !transitions.is_empty() {
             self.committed.notify_one();
         }
@@ -184,6 +199,7 @@ impl Judge {
         if self.ahead {
             let (state, position) = self.registry.alarm_engine()?.unwrap_or_default();
             (self.state, self.position) = (state, Position(position));
+            self.kept = self.position;
             self.ahead = false;
         }
         Ok(())
@@ -248,7 +264,13 @@ impl Judge {
         self.repaint()?;
         self.catch_up()?;
         let now = self.clock.now();
-        self.judge(&[Input::Tick { now }]).map(drop)
+        self.judge(&[Input::Tick { now }])?;
+        self.keep()
+    }
+
+    /// Commits what was judged and has changed no alarm.
+    fn keep(&mut self) -> Result<()> {
+        if self.kept == self.position { Ok(()) } else { self.commit(&[]) }
     }
 }
 

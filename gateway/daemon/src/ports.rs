@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use broker::{Gatekeeper, Rights};
-use ingest::{DeadLetters, Directory, LocalEpisodes, PortError};
+use ingest::{DeadLetters, Directory, Inlet, LocalEpisodes, PortError};
 use measure::{NodeKey, Slug, Timestamp};
 use registry::Registry;
 use tracing::error;
@@ -36,6 +36,19 @@ impl Gatekeeper for Gate {
                 error!(%error, client = client_id, "Cannot look up a node; it is refused for now.");
                 None
             }
+        }
+    }
+}
+
+/// Hands what nodes say to ingest, without a session between broker and ingest.
+pub(crate) struct Ear(pub(crate) Inlet);
+
+#[async_trait::async_trait]
+impl broker::Listener for Ear {
+    async fn hear(&self, topic: &str, payload: &bytes::Bytes) {
+        let kind = topic.rsplit('/').next().unwrap_or_default();
+        if ingest::HANDED_OVER.contains(&kind) {
+            self.0.hand_over(topic, payload.clone()).await;
         }
     }
 }

@@ -35,6 +35,8 @@ use crate::watch::Watch;
 
 /// What ingest subscribes to, all of it at QoS 1.
 pub const FILTERS: [&str; 3] = ["miaopu/1/+/+/birth", "miaopu/1/+/+/data", "miaopu/1/+/+/death"];
+/// What it subscribes to where the broker hands births and data over itself.
+pub const FILTERS_BESIDE_INLET: [&str; 1] = ["miaopu/1/+/+/death"];
 /// The most messages between the broker and the store; beyond it a message is turned away and its
 /// node sends it again. More than [`RECEIVE_MAX`](line::RECEIVE_MAX), so that this takes a broker that
 /// breaks its word, or one that speaks MQTT 3.1.1 and has no limit of its own.
@@ -160,28 +162,30 @@ struct Desk {
     asked: VecDeque<Vec<&'static str>>,
 }
 
-/// Opens a session; nothing is connected before [`Session::run`] polls.
+/// Opens a session; nothing is connected before [`Session::run`] polls. `None` where the outlets serve
+/// another one.
 pub(crate) fn open(
     config: &Config,
     outlets: Arc<Outlets>,
     clock: Clock,
-) -> (Session, Gate, mpsc::Receiver<Delivered>) {
+) -> Option<(Session, Gate, mpsc::Receiver<Delivered>)> {
     let (client, line) = line::open(config);
     let gate = Gate { client, connection: Arc::default() };
-    let (inbox, arrivals) = mpsc::channel(INBOX_MESSAGES_MAX);
+    let (inbox, arrivals) = outlets.inlet.open(&clock)?;
+    let filters = if config.handed_over { &FILTERS_BESIDE_INLET[..] } else { &FILTERS[..] };
     let desk = Desk {
         gate: gate.clone(),
         inbox,
         turned_away: VecDeque::new(),
         outlets,
         clock,
-        watch: Watch::new(&config.client_id),
+        watch: Watch::new(&config.client_id, filters),
         is_subscribed: false,
         asked: VecDeque::new(),
     };
     let check = config.self_check;
     let session = Session { line, desk, check, retry: RETRY_MIN, is_poisoned: false };
-    (session, gate, arrivals)
+    Some((session, gate, arrivals))
 }
 
 impl Session {
@@ -310,7 +314,7 @@ impl Desk {
         self.gate.with_connection(|connection| connection.is_up = true);
         info!(session_present, "Connected to the broker.");
         self.watch.begin();
-        self.subscribe(FILTERS.to_vec(), Retained::Always)
+        self.subscribe(self.watch.filters().to_vec(), Retained::Always)
     }
 
     fn subscribe(&mut self, filters: Vec<&'static str>, retained: Retained) -> Result<(), String> {

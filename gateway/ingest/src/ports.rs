@@ -11,6 +11,7 @@ use tokio::sync::{broadcast, watch};
 use wire::{Birth, EventState, Outcome, UpdateState};
 
 use crate::downlink::Downlink;
+use crate::inlet::Inlet;
 
 /// The most events that wait for a slow reader of [`Outlets::events`]; beyond it the oldest are
 /// gone for that reader, who is told so (`Lagged`) and reads [`Outlets::nodes`] instead.
@@ -283,16 +284,21 @@ pub struct Outlets {
     pub counters: Arc<Counters>,
     /// What other rooms say to nodes: the one way in.
     pub downlink: Downlink,
+    /// Where a broker of this process hands over what nodes say. Its inbox is read by one
+    /// [`run`](crate::run) only.
+    pub inlet: Inlet,
 }
 
 impl Default for Outlets {
     fn default() -> Self {
+        let counters = Arc::new(Counters::default());
         Self {
             position: watch::Sender::new(Position::default()),
             nodes: watch::Sender::new(Nodes::new()),
             events: broadcast::Sender::new(EVENTS_MAX),
             health: watch::Sender::new(Health { link: Link::Connecting, storage: Storage::Good }),
-            counters: Arc::default(),
+            inlet: Inlet::new(Arc::clone(&counters)),
+            counters,
             downlink: Downlink::default(),
         }
     }

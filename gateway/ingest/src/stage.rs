@@ -7,6 +7,7 @@ use std::time::Duration;
 use measure::NodeKey;
 use store::Position;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -21,10 +22,17 @@ use crate::link::{Delivered, Delivery, Gate};
 use crate::ports::{Clock, DeadLetters, NodeState, Nodes, Outlets, Presence, Storage};
 use crate::{Config, Error, Ports};
 
-/// The most messages in one commit; the next ones go into the next.
-pub const MESSAGES_PER_COMMIT_MAX: usize = store::BATCH_SAMPLES_MAX / READINGS_MAX;
+/// The most messages in one commit, fewer where they may hold more readings than the store takes at
+/// once; the next ones go into the next.
+pub const MESSAGES_PER_COMMIT_MAX: usize = 1_024;
 /// The longest that a batch waits for more messages after its first one.
 pub const LINGER_MAX: Duration = Duration::from_millis(50);
+
+/// With so many messages a batch waits for no more: the commit is large enough to be worth its sync.
+const MESSAGES_ENOUGH: usize = 128;
+
+/// A reading is a CBOR array of three items or more, of a byte each at least.
+const READING_BYTES_MIN: usize = 4;
 
 /// How often a node may be asked for its birth.
 const REBIRTH_QUIET: Duration = Duration::from_secs(10);
@@ -52,6 +60,95 @@ pub(crate) struct Stage {
 enum Flow {
     GoesOn,
     Stopped,
+}
+
+/// The stage after a batch, with what is left to do.
+type Processed = Result<(Box<Stage>, Flow), Error>;
+
+/// Where the stage is: with a batch on its way to the disk, or free.
+enum Work {
+    Idle(Box<Stage>),
+    Busy(JoinHandle<Processed>),
+}
+
+impl Work {
+    fn is_busy(&self) -> bool {
+        matches!(self, Self::Busy(task) if !task.is_finished())
+    }
+
+    /// Waits until the batch at hand is done.
+    async fn end(self) -> Processed {
+        match self {
+            Self::Idle(stage) => Ok((stage, Flow::GoesOn)),
+            Self::Busy(task) => task.await.map_err(Error::Panicked)?,
+        }
+    }
+}
+
+/// A batch that is being gathered.
+struct Gathered {
+    messages: Vec<Delivered>,
+    /// The most readings that they can hold.
+    readings: usize,
+}
+
+impl Gathered {
+    fn new(first: Delivered) -> Self {
+        let readings = readings_max(&first);
+        Self { messages: vec![first], readings }
+    }
+
+    fn push(&mut self, next: Delivered) {
+        self.readings += readings_max(&next);
+        self.messages.push(next);
+    }
+
+    fn has_room(&self) -> bool {
+        self.messages.len() < MESSAGES_PER_COMMIT_MAX
+            && self.readings + READINGS_MAX <= store::BATCH_SAMPLES_MAX
+    }
+
+    /// Waits for more for a while, or until there are enough.
+    async fn linger(
+        &mut self,
+        linger: Duration,
+        inbox: &mut mpsc::Receiver<Delivered>,
+        stop: &CancellationToken,
+    ) {
+        let linger = tokio::time::sleep(linger);
+        tokio::pin!(linger);
+        while self.messages.len() < MESSAGES_ENOUGH && self.has_room() {
+            tokio::select! {
+                biased;
+                next = inbox.recv() => match next {
+                    Some(next) => self.push(next),
+                    None => break,
+                },
+                () = &mut linger => break,
+                () = stop.cancelled() => break,
+            }
+        }
+    }
+
+    /// Takes what comes until the batch before is done, and what is there by then.
+    async fn outlast(&mut self, before: Work, inbox: &mut mpsc::Receiver<Delivered>) -> Processed {
+        let before = before.end();
+        tokio::pin!(before);
+        let done = loop {
+            let has_room = self.has_room();
+            tokio::select! {
+                biased;
+                done = &mut before => break done,
+                Some(next) = inbox.recv(), if has_room => self.push(next),
+            }
+        };
+        while self.has_room()
+            && let Ok(next) = inbox.try_recv()
+        {
+            self.push(next);
+        }
+        done
+    }
 }
 
 impl Stage {
@@ -86,44 +183,70 @@ impl Stage {
     }
 
     /// Takes batches until told to stop, or until the session is gone.
+    ///
+    /// While one batch is on its way to the disk the next one is gathered, so that a slow disk makes
+    /// larger commits and not a longer queue.
     pub(crate) async fn run(
-        mut self,
+        self,
         mut inbox: mpsc::Receiver<Delivered>,
         stop: CancellationToken,
     ) -> Result<(), Error> {
         let mut ask_again = every(REBIRTH_QUIET);
         let mut speak_again = every(LOG_QUIET);
         let mut look = every(LETTERS_LOOK);
+        // What is due once the batch under way is done.
+        let (mut may_ask, mut may_speak, mut may_look) = (false, false, false);
+        let linger = self.linger;
+        let mut work = Work::Idle(Box::new(self));
         loop {
             let first = tokio::select! {
                 biased;
-                () = stop.cancelled() => return Ok(()),
+                () = stop.cancelled() => return work.end().await.map(drop),
                 _ = ask_again.tick() => {
-                    self.intake.ask_again();
+                    may_ask = true;
                     continue;
                 }
                 _ = speak_again.tick() => {
-                    self.intake.speak_again();
+                    may_speak = true;
                     continue;
                 }
                 _ = look.tick() => {
-                    self = self.take_letters_again().await?;
+                    may_look = work.is_busy();
+                    if !may_look {
+                        let (stage, flow) = work.end().await?;
+                        if flow == Flow::Stopped {
+                            return Ok(());
+                        }
+                        work = Work::Idle(stage.take_letters_again().await?);
+                    }
                     continue;
                 }
                 first = inbox.recv() => first,
             };
-            let Some(first) = first else { return Ok(()) };
-            let batch = self.gather(first, &mut inbox, &stop).await;
-            let (stage, flow) = self.process(batch, &stop).await?;
-            self = stage;
+            let Some(first) = first else { return work.end().await.map(drop) };
+            let mut batch = Gathered::new(first);
+            batch.linger(linger, &mut inbox, &stop).await;
+            let (mut stage, flow) = batch.outlast(work, &mut inbox).await?;
             if flow == Flow::Stopped {
                 return Ok(());
             }
+            if std::mem::take(&mut may_ask) {
+                stage.intake.ask_again();
+            }
+            if std::mem::take(&mut may_speak) {
+                stage.intake.speak_again();
+            }
+            if std::mem::take(&mut may_look) {
+                stage = stage.take_letters_again().await?;
+            }
+            let stop = stop.clone();
+            let process = async move { stage.process(batch.messages, &stop).await };
+            work = Work::Busy(tokio::spawn(process));
         }
     }
 
     /// Takes dead letters again that somebody asked for.
-    async fn take_letters_again(self) -> Result<Self, Error> {
+    async fn take_letters_again(self: Box<Self>) -> Result<Box<Self>, Error> {
         let (stage, position) = blocking(move || {
             let mut stage = self;
             let position = stage.retake();
@@ -172,34 +295,11 @@ impl Stage {
         position
     }
 
-    async fn gather(
-        &self,
-        first: Delivered,
-        inbox: &mut mpsc::Receiver<Delivered>,
-        stop: &CancellationToken,
-    ) -> Vec<Delivered> {
-        let mut batch = vec![first];
-        let linger = tokio::time::sleep(self.linger);
-        tokio::pin!(linger);
-        while batch.len() < MESSAGES_PER_COMMIT_MAX {
-            tokio::select! {
-                biased;
-                next = inbox.recv() => match next {
-                    Some(next) => batch.push(next),
-                    None => break,
-                },
-                () = &mut linger => break,
-                () = stop.cancelled() => break,
-            }
-        }
-        batch
-    }
-
     async fn process(
-        self,
+        self: Box<Self>,
         batch: Vec<Delivered>,
         stop: &CancellationToken,
-    ) -> Result<(Self, Flow), Error> {
+    ) -> Processed {
         let (arrivals, deliveries) = parted(batch);
         let (mut stage, sorted) = blocking(move || {
             let mut stage = self;
@@ -251,10 +351,10 @@ impl Stage {
 
     /// Commits until it succeeds; `None` where it was told to stop before that.
     async fn commit(
-        self,
+        self: Box<Self>,
         frames: Vec<Frame>,
         stop: &CancellationToken,
-    ) -> Result<(Self, Option<Kept>), Error> {
+    ) -> Result<(Box<Self>, Option<Kept>), Error> {
         let frames = Arc::new(frames);
         let mut stage = self;
         let mut retry = COMMIT_RETRY_MIN;
@@ -392,6 +492,16 @@ fn parted(batch: Vec<Delivered>) -> (Vec<Arrival>, Vec<Delivery>) {
     (arrivals, deliveries)
 }
 
+/// Returns how many readings a message may hold, known before it is decoded.
+fn readings_max(delivered: &Delivered) -> usize {
+    match delivered {
+        Delivered::Message { arrival, .. } => {
+            (arrival.payload.len() / READING_BYTES_MIN).clamp(1, READINGS_MAX)
+        }
+        Delivered::TurnedAway(_) => 0,
+    }
+}
+
 /// Runs what may block on a thread for that.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
@@ -405,4 +515,42 @@ fn every(period: Duration) -> tokio::time::Interval {
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     interval.reset();
     interval
+}
+
+#[cfg(test)]
+mod tests {
+    use measure::{BootId, FlashId, Quality, Scaled, Sequence, Timestamp, Uptime};
+    use wire::{FRAME_BYTES_MAX, Frame as Out, Head, Pushed, Sampled};
+
+    use super::*;
+
+    #[test]
+    fn no_frame_holds_more_readings_than_it_is_counted_for() {
+        let mut buffer = [0; FRAME_BYTES_MAX];
+        let head = Head {
+            flash: FlashId(0),
+            boot: BootId(0),
+            sent: Uptime(0),
+            first: Sequence(0),
+            boot_utc: None,
+            uncertain: false,
+            history: false,
+        };
+        for wanted in 1..=READINGS_MAX {
+            // The shortest readings that there are: nothing changes between them.
+            let mut out = Out::new(&mut buffer, &head).unwrap();
+            let reading = Ok(Scaled(0));
+            let (channel, uptime, quality) = (0, Uptime(0), Quality::Good);
+            for _ in 0..wanted {
+                let pushed = out.push(&Sampled { channel, uptime, reading, quality }).unwrap();
+                assert_eq!(pushed, Pushed::Taken);
+            }
+            let length = out.finish();
+            let payload = buffer[..length].to_vec().into();
+            let (topic, received) = (bytes::Bytes::new(), Timestamp::MIN);
+            let arrival = Arrival { topic, payload, is_retained: false, received };
+            let delivered = Delivered::Message { arrival, delivery: None };
+            assert!(readings_max(&delivered) >= wanted, "{wanted}");
+        }
+    }
 }

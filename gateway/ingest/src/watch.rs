@@ -7,8 +7,6 @@
 
 use std::time::Duration;
 
-use crate::link::FILTERS;
-
 /// How often the subscriptions are looked after.
 pub const SELF_CHECK: Duration = Duration::from_secs(30);
 
@@ -20,7 +18,9 @@ const NOBODY: &str = "_/_";
 pub(crate) struct Watch {
     /// Whose probes: another gateway at the same broker has its own.
     owner: Vec<u8>,
-    filters: [Heard; FILTERS.len()],
+    /// What is subscribed to, and whether it brought anything.
+    filters: &'static [&'static str],
+    heard: Vec<Heard>,
     /// Probes were published since the connection was made.
     is_probed: bool,
     /// Any probe ever came back.
@@ -44,30 +44,36 @@ pub(crate) struct Found {
 }
 
 impl Watch {
-    pub(crate) fn new(owner: &str) -> Self {
+    pub(crate) fn new(owner: &str, filters: &'static [&'static str]) -> Self {
         Self {
             owner: owner.as_bytes().to_vec(),
-            filters: Default::default(),
+            filters,
+            heard: vec![Heard::default(); filters.len()],
             is_probed: false,
             is_proven: false,
             is_told: false,
         }
     }
 
+    /// Returns what is subscribed to.
+    pub(crate) fn filters(&self) -> &'static [&'static str] {
+        self.filters
+    }
+
     /// Begins with a new connection.
     pub(crate) fn begin(&mut self) {
-        self.filters = Default::default();
+        self.heard.fill(Heard::default());
         self.is_probed = false;
     }
 
     /// Notes what came; returns whether it was a probe, of whichever gateway.
     pub(crate) fn hear(&mut self, topic: &[u8], payload: &[u8]) -> bool {
-        let place = FILTERS.iter().position(|filter| topic.ends_with(last_level(filter)));
+        let place = self.filters.iter().position(|filter| topic.ends_with(last_level(filter)));
         let is_probe = middle(topic) == Some(NOBODY.as_bytes());
         let is_own = is_probe && payload == self.owner;
         self.is_proven |= is_own;
         // Another gateway's probe proves as much as a node's message does.
-        if let Some(filter) = place.and_then(|place| self.filters.get_mut(place)) {
+        if let Some(filter) = place.and_then(|place| self.heard.get_mut(place)) {
             filter.since_look = true;
         }
         is_probe
@@ -78,7 +84,7 @@ impl Watch {
     pub(crate) fn look(&mut self) -> Found {
         let mut found = Found::default();
         if self.is_probed {
-            for (filter, heard) in FILTERS.into_iter().zip(&self.filters) {
+            for (&filter, heard) in self.filters.iter().zip(&self.heard) {
                 if !heard.since_look {
                     found.silent.push(filter);
                 }
@@ -86,14 +92,14 @@ impl Watch {
             found.never_heard = !found.silent.is_empty() && !self.is_proven && !self.is_told;
             self.is_told |= found.never_heard;
         }
-        self.filters = Default::default();
+        self.heard.fill(Heard::default());
         self.is_probed = true;
         found
     }
 
     /// Returns the probes, one a filter.
     pub(crate) fn probes(&self) -> impl Iterator<Item = (String, Vec<u8>)> {
-        FILTERS.into_iter().map(|filter| (filter.replace("+/+", NOBODY), self.owner.clone()))
+        self.filters.iter().map(|filter| (filter.replace("+/+", NOBODY), self.owner.clone()))
     }
 }
 
@@ -111,10 +117,11 @@ fn middle(topic: &[u8]) -> Option<&[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::link::FILTERS;
 
     #[test]
     fn a_filter_that_brings_neither_probe_nor_message_is_silent() {
-        let mut watch = Watch::new("me");
+        let mut watch = Watch::new("me", &FILTERS);
         watch.begin();
         assert_eq!(watch.look(), Found::default());
         for (topic, payload) in watch.probes().collect::<Vec<_>>() {
@@ -133,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_broker_that_returns_nothing_is_told_of_once() {
-        let mut watch = Watch::new("me");
+        let mut watch = Watch::new("me", &FILTERS);
         watch.look();
         assert!(watch.look().never_heard);
         assert_eq!(watch.look(), Found { silent: FILTERS.to_vec(), never_heard: false });

@@ -120,6 +120,7 @@ impl Gateway {
         let config = broker::Config {
             listen: "127.0.0.1:0".parse().unwrap(),
             tls: Some(broker::Tls { listener, config: trust.mqtt().unwrap() }),
+            listener: None,
         };
         let broker = broker::start(config, Arc::new(Doorman)).unwrap();
         let store =

@@ -28,7 +28,7 @@ impl Gatekeeper for Doorman {
 
 pub(crate) fn start() -> Broker {
     let listen = "127.0.0.1:0".parse().unwrap();
-    broker::start(Config { listen, tls: None }, Arc::new(Doorman)).unwrap()
+    broker::start(Config { listen, tls: None, listener: None }, Arc::new(Doorman)).unwrap()
 }
 
 /// An MQTT 5 client, its events pumped into a channel until it is dropped.

@@ -309,7 +309,20 @@ impl Gatekeeper for Doorman {
 
 pub(crate) fn embedded(port: u16) -> Broker {
     let listen = std::net::SocketAddr::from(([127, 0, 0, 1], port));
-    broker::start(broker::Config { listen, tls: None }, Arc::new(Doorman)).unwrap()
+    broker::start(broker::Config { listen, tls: None, listener: None }, Arc::new(Doorman)).unwrap()
+}
+
+/// Hears for ingest what nodes publish, as the gateway's own broker does.
+struct Ear(ingest::Inlet);
+
+#[async_trait::async_trait]
+impl broker::Listener for Ear {
+    async fn hear(&self, topic: &str, payload: &bytes::Bytes) {
+        let kind = topic.rsplit('/').next().unwrap();
+        if ingest::HANDED_OVER.contains(&kind) {
+            self.0.hand_over(topic, payload.clone()).await;
+        }
+    }
 }
 
 pub(crate) fn config(port: u16) -> Config {
@@ -348,14 +361,34 @@ impl Gateway {
         gateway
     }
 
+    /// Starts a broker that hands over what it hears, and ingest with it.
+    pub(crate) async fn start_inside() -> (Broker, Self) {
+        let outlets = Arc::new(Outlets::default());
+        let listen = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+        let ear = Arc::new(Ear(outlets.inlet.clone()));
+        let broker = broker::Config { listen, tls: None, listener: Some(ear) };
+        let broker = broker::start(broker, Arc::new(Doorman)).unwrap();
+        let config = Config { handed_over: true, ..config(broker.address().port()) };
+        let gateway = Self::begin_on(config, Arc::default(), Arc::default(), outlets);
+        gateway.is_up().await;
+        (broker, gateway)
+    }
+
     pub(crate) fn begin(port: u16, store: Arc<Memory>, book: Arc<Book>) -> Self {
         Self::begin_with(config(port), store, book)
     }
 
     pub(crate) fn begin_with(config: Config, store: Arc<Memory>, book: Arc<Book>) -> Self {
-        let port = config.port;
-        let outlets = Arc::new(Outlets::default());
-        let stop = CancellationToken::new();
+        Self::begin_on(config, store, book, Arc::default())
+    }
+
+    fn begin_on(
+        config: Config,
+        store: Arc<Memory>,
+        book: Arc<Book>,
+        outlets: Arc<Outlets>,
+    ) -> Self {
+        let (port, stop) = (config.port, CancellationToken::new());
         let ports = ports(Arc::clone(&store) as Arc<dyn Store>, Arc::clone(&book));
         let task = tokio::spawn(ingest::run(config, ports, Arc::clone(&outlets), stop.clone()));
         Self { port, store, book, outlets, stop, task }

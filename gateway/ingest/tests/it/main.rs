@@ -7,5 +7,6 @@ mod engine;
 mod epoch;
 mod flow;
 mod garbage;
+mod inside;
 mod letters;
 mod local;
