@@ -8,7 +8,9 @@ use crate::common::{
     Book, DEADLINE, Gateway, Memory, NEVER, birth, bytes, config, eventually, node_key, now,
     sampled,
 };
-use ingest::{FILTERS, INBOX_MESSAGES_MAX, Link, PACKET_BYTES_MAX, Protocol};
+use ingest::{
+    FILTERS, INBOX_MESSAGES_MAX, Link, MESSAGES_PER_COMMIT_MAX, PACKET_BYTES_MAX, Protocol,
+};
 use measure::{BootId, FlashId, Sequence, Uptime};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -347,7 +349,9 @@ async fn a_broker_that_breaks_every_limit_meets_no_deadlock_and_is_confirmed_in_
         let (listener, gateway) = pair(protocol).await;
         gateway.store.shut();
         let mut peer = Peer::accept(&listener, protocol, 1).await;
-        let count = u16::try_from(INBOX_MESSAGES_MAX).unwrap() + 1_500;
+        // One batch is at the shut store, the next one is gathered, the inbox is full.
+        let held = INBOX_MESSAGES_MAX + 2 * MESSAGES_PER_COMMIT_MAX;
+        let count = u16::try_from(held).unwrap() + 1_500;
         for id in 1..=count {
             peer.publish(TOPIC, id, &frame(u64::from(id))).await;
         }
