@@ -67,7 +67,7 @@ pub(crate) async fn herald(shared: Arc<Shared>, Happenings(mut happenings): Happ
             },
             () = &mut alarms_due, if gathered.has_alarms() => {
                 tell(&shared, gathered.take_alarms()).await;
-                alarms_due.as_mut().reset(tokio::time::Instant::now() + ALARMS_APART);
+                alarms_due.set(tokio::time::sleep(ALARMS_APART));
             }
             _ = gather.tick(), if !gathered.is_empty() => {
                 tell(&shared, std::mem::take(&mut gathered)).await;
