@@ -126,7 +126,8 @@ pub trait Store: Send + Sync {
     }
 
     /// Returns the spans of `[from, to)` longer than `longer_than_ms` in which a series has no
-    /// sample, of any quality, in the order of time: at most [`SILENCES_ANSWER_MAX`].
+    /// sample, of any quality, in the order of time: at most [`SILENCES_ANSWER_MAX`]. None begins
+    /// before [`Retained::raw_from`]: of what was rolled up it can no longer be told.
     ///
     /// # Errors
     /// As [`Store::scan`].
@@ -138,6 +139,7 @@ pub trait Store: Send + Sync {
         longer_than_ms: i64,
     ) -> Result<Vec<Silence>, Error> {
         let longest_us = longer_than_ms.max(0).saturating_mul(1_000);
+        let from = from.max(self.retained(series)?.raw_from);
         let (mut silences, mut since) = (Vec::new(), from);
         let mut until = |time: Timestamp| {
             if time.micros_since(since) > longest_us {

@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_span_that_is_none_is_named() {
-        for text in ["", "2", "y", "0d", "-1d", "2 y", "5000000y", "1.5y", "两年"] {
+        for text in ["", "2", "y", "0d", "-1d", "2 y", "99999999999y", "1.5y", "两年"] {
             assert_eq!(span(text), None, "{text}");
         }
         faulty_keys("data = \"d\"\n[store]\nkeep_raw = \"soon\"", &["store.keep_raw"]);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use measure::{Scaled, Timestamp};
 
 use super::Shared;
+use super::chunk::DAY_US;
 use super::read::{ChunkRow, Snapshot};
 use super::recover::corrupt;
 use super::retain::tens_of;
@@ -168,6 +169,9 @@ fn fill_rolled(
         summary::parse(&row.hours, Grain::Hour).map_err(|damage| corrupt(row.key, damage))?;
     let Some(cut) = add_fitting(grid, &hours, Grain::Hour) else { return Ok(()) };
     let (series, step_ms) = (snapshot.series, grid.step_us / 1_000);
+    // A day that a repair has left no samples of lies after the boundary.
+    let day_end = Timestamp::from_micros((row.key.day() + 1).saturating_mul(DAY_US));
+    let day_end = day_end.unwrap_or(Timestamp::MAX);
     let coarser = |grain: Grain, until| Error::Coarser {
         series,
         step_ms,
@@ -175,12 +179,12 @@ fn fill_rolled(
         until,
     };
     let tens = snapshot.lease.query(|connection| tens_of(connection, row.key))?;
-    let tens = tens.ok_or_else(|| coarser(Grain::Hour, retained.ten_minutes_from))?;
+    let tens = tens.ok_or_else(|| coarser(Grain::Hour, retained.ten_minutes_from.max(day_end)))?;
     let of_cut = |slot: &Slot| cut.contains(&slot.slot.div_euclid(6));
     let tens: Vec<Slot> = tens.into_iter().filter(of_cut).collect();
     match add_fitting(grid, &tens, Grain::TenMinutes) {
         None => Ok(()),
-        Some(_) => Err(coarser(Grain::TenMinutes, retained.raw_from)),
+        Some(_) => Err(coarser(Grain::TenMinutes, retained.raw_from.max(day_end))),
     }
 }
 

@@ -61,6 +61,8 @@ fn samples_become_ten_minutes_then_hours_and_days_stay() {
     assert!(message.ends_with("ask for a multiple of 600000 ms with an origin that is one"));
     let refused = counts(&engine, id, 600_000).unwrap_err();
     assert!(matches!(refused, Error::Coarser { kept_ms: 3_600_000, .. }), "{refused}");
+    let silences = engine.silences(id, at(0, 0), at(5, 0), 600_000).unwrap();
+    assert_eq!(silences, [], "what was rolled up is no silence");
     drop(engine);
     let engine = open(&dir);
     assert_eq!(counts(&engine, id, DAY_MS).unwrap(), 5 * 144);
