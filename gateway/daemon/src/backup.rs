@@ -25,10 +25,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::{
     cli::{BackupArgs, RestoreArgs},
     clock::Clock,
-    commands::STORE_FOLDER,
     disk::{self, WholeFolder},
     failure::{Failure, OrFail},
     manifest::{self, Entry, Manifest},
+    series::{self, INFLUX_FOLDER, STORE_FOLDER},
 };
 
 /// The folder of certificates and keys in the data folder.
@@ -68,7 +68,8 @@ fn hold(data: &Path) -> Result<Moment> {
     }
     for _ in 0..TRIES_MAX {
         let registry = registry::Snapshot::take(&registry_file)?;
-        let store = store::embedded::Snapshot::take(&data.join(STORE_FOLDER))?;
+        let file = data.join(series::file_in(data));
+        let store = store::embedded::Snapshot::take(file.parent().unwrap_or(data))?;
         let judged = registry.judged();
         if store.trimmed().0 <= judged && judged <= store.position().0 {
             return Ok(Moment { registry, store });
@@ -94,8 +95,11 @@ fn write(data: &Path, to: &Path) -> Result<Manifest> {
 
     // Each byte is copied, then summed.
     let bar = progress_bar(2 * bytes)?;
-    let store_file = Path::new(STORE_FOLDER).join(store::embedded::FILE);
-    disk::make_private_folder(&folder.path().join(STORE_FOLDER))?;
+    // Of a gateway over InfluxDB its own part: what a bucket holds is taken up at the next start.
+    let store_file = series::file_in(data);
+    if let Some(of) = store_file.parent() {
+        disk::make_private_folder(&folder.path().join(of))?;
+    }
     moment
         .registry
         .copy_to(&folder.path().join(registry::FILE), &mut |done| bar.set_position(done))
@@ -253,10 +257,10 @@ pub(crate) fn restore(arguments: &RestoreArgs) -> Result<(), Failure> {
 
 /// Compares every file with the manifest, before anything is written.
 fn verify(from: &Path, manifest: &Manifest, bar: &ProgressBar) -> Result<(), Failure> {
-    for required in [registry::FILE.to_owned(), format!("{STORE_FOLDER}/{}", store::embedded::FILE)]
-    {
-        if manifest.files.iter().all(|entry| entry.path != required) {
-            return Err(Failure::data(format!("the backup lacks `{required}`")));
+    let series = [STORE_FOLDER, INFLUX_FOLDER].map(|of| format!("{of}/{}", store::embedded::FILE));
+    for required in [&[registry::FILE.to_owned()][..], &series] {
+        if !manifest.files.iter().any(|entry| required.contains(&entry.path)) {
+            return Err(Failure::data(format!("the backup lacks `{}`", required.join("` or `"))));
         }
     }
     for entry in &manifest.files {

@@ -283,6 +283,9 @@ pub(crate) enum StoreCommand {
     /// Reads every record of the store and names each fault with series, span and remedy; the
     /// gateway may be running.
     Check(StoreCheckArgs),
+    /// Copies every reading into another store and proves that both hold the same; may be stopped
+    /// and begun again. The gateway must not be running.
+    Copy(StoreCopyArgs),
 }
 
 #[derive(Debug, Args)]
@@ -294,6 +297,17 @@ pub(crate) struct StoreCheckArgs {
     /// deleted. The gateway must not be running.
     #[arg(long)]
     pub(crate) repair: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StoreCopyArgs {
+    /// Where the readings are: a folder of data, whose file is meant, or a configuration file, whose
+    /// `[store]` is.
+    #[arg(long, value_name = "DIR|FILE.toml")]
+    pub(crate) from: PathBuf,
+    /// Where they go, named likewise; empty, or holding a part of the same.
+    #[arg(long, value_name = "DIR|FILE.toml")]
+    pub(crate) to: PathBuf,
 }
 
 /// A role on the command line.

@@ -20,10 +20,8 @@ use crate::{
     config::{self, Fault},
     failure::{Failure, OrFail},
     plan::{self, Existing},
+    series,
 };
-
-/// The folder of the time series in the data folder.
-pub(crate) const STORE_FOLDER: &str = "store";
 
 /// Opens the registry of a data folder, making both where they are absent.
 pub(crate) fn open_registry(data: &Path) -> Result<Registry, Failure> {
@@ -167,9 +165,7 @@ pub(crate) fn export(arguments: &ExportArgs) -> Result<(), Failure> {
         .into_iter()
         .map(|node| (node.key, node.zone))
         .collect();
-    let folder = arguments.data.join(STORE_FOLDER);
-    let store = store::embedded::Engine::open_read_only(&folder)
-        .or_unavailable(format!("cannot read the store `{}`", folder.display()))?;
+    let store = series::open_read_only(&arguments.data)?;
     let output = &arguments.output;
     let files = Files::beside(output);
     let result = write(&files, &store, request, &|node| zones.get(node).cloned().flatten());

@@ -1,6 +1,7 @@
 //! The configuration of `miaopu serve`: one table of keys, from which the file is read, every fault
 //! is named with its key, and `miaopu check --explain` is printed.
 
+mod backend;
 mod keep;
 mod messages;
 mod outside;
@@ -17,6 +18,7 @@ use trust::Pages;
 
 use crate::{lan::Https, listen::Listen};
 
+pub(crate) use backend::Backend;
 pub(crate) use messages::{Messages, load_for_demo};
 
 /// What a running gateway needs to know, checked.
@@ -36,6 +38,8 @@ pub(crate) struct Config {
     pub(crate) thresholds: quality::Table,
     /// How long readings are kept.
     pub(crate) keep: Policy,
+    /// Where readings are kept.
+    pub(crate) backend: Backend,
     /// What is logged, as a `tracing` filter.
     pub(crate) log: String,
     /// How it is written.
@@ -303,6 +307,25 @@ const KEYS: &[Key] = &[
         doc: "Quantities whose readings are kept for another time, such as `co2 = 1y, ppfd = 90d`.",
     },
     Key {
+        path: "store.kind",
+        default: Some("embedded"),
+        doc: "Where readings are kept: `embedded`, in a file among the data, or `influx`, in an\n\
+              InfluxDB 2 (docs/influxdb.md). `miaopu store copy` moves them.",
+    },
+    Key {
+        path: "store.url",
+        default: None,
+        doc: "Address of the InfluxDB, without a path, such as `http://127.0.0.1:8086`. This and the\n\
+              next three are required beside `store.kind = \"influx\"`.",
+    },
+    Key { path: "store.org", default: None, doc: "Its organization." },
+    Key { path: "store.bucket", default: None, doc: "Its bucket, for this gateway alone." },
+    Key {
+        path: "store.token_file",
+        default: None,
+        doc: "File whose first line is a token that may read and write the bucket.",
+    },
+    Key {
         path: "log.filter",
         default: Some("info"),
         doc: "What is logged: error, warn, info, debug or trace, or a filter by room such as\n\
@@ -403,6 +426,7 @@ impl Reader<'_> {
         let (http, https) = (self.listen("http.listen"), self.https());
         let broker = self.broker();
         let messages = self.messages();
+        let backend = self.backend();
         let thresholds = self.thresholds();
         let keep = self.keep();
         let log = self.log();
@@ -413,6 +437,7 @@ impl Reader<'_> {
             https: https?,
             broker: broker?,
             messages,
+            backend: backend?,
             thresholds: thresholds?,
             keep: keep?,
             log: log?,

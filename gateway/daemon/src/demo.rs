@@ -34,7 +34,7 @@ use crate::{
     cli::DemoArgs,
     clock::Clock,
     commands,
-    config::{self, Broker},
+    config::{self, Backend, Broker},
     failure::{Failure, OrFail},
     gateway::{self, Gateway, Settings},
     lan::Https,
@@ -71,7 +71,7 @@ pub(crate) fn run(arguments: &DemoArgs) -> Result<(), Failure> {
             Failure::Configuration(commands::told(&path.display().to_string(), &faults))
         })?,
     };
-    let data = gateway::open(&arguments.data)?;
+    let data = gateway::open(&arguments.data, &Backend::Embedded)?;
     let start = gateway::start_time(data.store.as_ref(), Clock::system().now())?;
     let is_first = data.store.latest().or_unavailable("cannot read the store")?.is_empty();
     let clock = Clock::counted(start, arguments.speed);

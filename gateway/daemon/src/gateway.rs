@@ -21,8 +21,8 @@ use tracing::{error, warn};
 use crate::{
     clock::Clock,
     commander::Commander,
-    commands::{STORE_FOLDER, open_registry},
-    config::{Broker as BrokerConfig, Messages, Outside},
+    commands::open_registry,
+    config::{Backend, Broker as BrokerConfig, Messages, Outside},
     credentials::Secret,
     failure::{Failure, OrFail},
     firmware,
@@ -37,7 +37,9 @@ use crate::{
     picture::Painter,
     ports::{Desk, Ear, GATEWAY_USER, Gate},
     reserve::{self, Reserve},
-    retention, serve,
+    retention,
+    series::{self, Series},
+    serve,
     watched::Watched,
 };
 
@@ -61,8 +63,8 @@ pub(crate) struct Settings {
 /// What is open before anything runs: the data of the gateway.
 pub(crate) struct Data {
     pub(crate) store: Arc<dyn Store>,
-    /// The same, where it lies on this machine: what only that one can do.
-    pub(crate) engine: Arc<embedded::Engine>,
+    /// The same, by its kind: what only one of them can do.
+    pub(crate) series: Series,
     pub(crate) registry: Arc<Registry>,
     pub(crate) reserve: Arc<Reserve>,
 }
@@ -81,19 +83,16 @@ pub(crate) struct Gateway {
 }
 
 /// Opens store and registry; one gateway at a time has them.
-pub(crate) fn open(data: &std::path::Path) -> Result<Data, Failure> {
+pub(crate) fn open(data: &std::path::Path, backend: &Backend) -> Result<Data, Failure> {
     std::fs::create_dir_all(data)
         .or_unavailable(format!("cannot make the data folder `{}`", data.display()))?;
     // First of all: on a full disk nothing else could be opened.
     let reserve = Reserve::prepare(data);
     let registry = Arc::new(open_registry(data)?);
-    let folder = data.join(STORE_FOLDER);
-    let store = embedded::Engine::open(&folder, embedded::Options::default())
-        .or_unavailable(format!("cannot open the store `{}`", folder.display()))?;
+    let series = series::open(data, backend)?;
     let full = Arc::clone(&reserve);
     registry.on_full(Arc::new(move || full.give_up()));
-    let engine = Arc::new(store);
-    Ok(Data { store: Arc::clone(&engine) as Arc<dyn Store>, engine, registry, reserve })
+    Ok(Data { store: series.store(), series, registry, reserve })
 }
 
 /// Prints the password of the first start, once.
@@ -113,7 +112,7 @@ pub(crate) async fn start(
     data: Data,
     clock: Clock,
 ) -> Result<Gateway, Failure> {
-    let Data { store, engine, registry, reserve } = data;
+    let Data { store, series, registry, reserve } = data;
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     let outlets = Arc::new(Outlets::default());
@@ -165,8 +164,9 @@ pub(crate) async fn start(
         judge.committed(),
     );
     let troubles = {
-        let unwell = (judge.failing(), reserve.short(), post.troubles());
-        troubles(&tasks, &outlets, unwell, stop.clone())
+        let unshipped = series::troubles(&tasks, &series, stop.clone());
+        let (unwell, unsent) = ((judge.failing(), reserve.short()), (post.troubles(), unshipped));
+        troubles(&tasks, &outlets, unwell, unsent, stop.clone())
     };
     let crier = Crier {
         registry: Arc::clone(&registry),
@@ -232,7 +232,9 @@ pub(crate) async fn start(
         clock: clock.handle(),
     };
     tasks.spawn(reserve::watch_over(reserve, stop.clone()));
-    tasks.spawn(retention::run(engine, settings.keep, clock.clone(), stop.clone()));
+    if let Series::Embedded(engine) = series {
+        tasks.spawn(retention::run(engine, settings.keep, clock.clone(), stop.clone()));
+    }
     spawn_post(&tasks, post, stop.clone());
     tasks.spawn(judge::run(judge, Arc::clone(&outlets), orders, changed, stop.clone()));
     spawn_ingest(&tasks, ingest_config, ports, Arc::clone(&outlets), stop.clone());
@@ -424,11 +426,8 @@ fn node_presence(state: &ingest::NodeState) -> NodePresence {
 fn troubles(
     tasks: &TaskTracker,
     outlets: &Outlets,
-    (mut failing, mut short, mut unsent): (
-        watch::Receiver<bool>,
-        watch::Receiver<bool>,
-        watch::Receiver<Vec<Name>>,
-    ),
+    (mut failing, mut short): (watch::Receiver<bool>, watch::Receiver<bool>),
+    (mut unsent, mut unshipped): (watch::Receiver<Vec<Name>>, watch::Receiver<Vec<Name>>),
     stop: CancellationToken,
 ) -> watch::Receiver<Vec<Name>> {
     let mut health = outlets.health.subscribe();
@@ -438,11 +437,13 @@ fn troubles(
             let is_short = *short.borrow_and_update();
             let health_now = health.borrow_and_update().clone();
             let now = named(&health_now, *failing.borrow_and_update(), is_short);
-            let now = now.into_iter().chain(unsent.borrow_and_update().clone()).collect();
+            let now = now.into_iter().chain(unsent.borrow_and_update().clone());
+            let now = now.chain(unshipped.borrow_and_update().clone()).collect();
             tell.send_replace(now);
             tokio::select! {
                 () = stop.cancelled() => return,
                 changed = unsent.changed() => if changed.is_err() { return },
+                changed = unshipped.changed() => if changed.is_err() { return },
                 changed = health.changed() => if changed.is_err() { return },
                 changed = failing.changed() => if changed.is_err() { return },
                 changed = short.changed() => if changed.is_err() { return },

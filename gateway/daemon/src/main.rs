@@ -31,9 +31,11 @@ mod provision;
 mod replay;
 mod reserve;
 mod retention;
+mod series;
 mod serve;
 mod simulate;
 mod store_check;
+mod store_copy;
 mod study;
 mod supervisor;
 mod watched;
@@ -79,6 +81,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Token(TokenCommand::New(arguments)) => commands::new_token(&arguments),
         Command::User(UserCommand::Add(arguments)) => commands::add_user(&arguments),
         Command::Store(StoreCommand::Check(arguments)) => store_check::check(&arguments),
+        Command::Store(StoreCommand::Copy(arguments)) => store_copy::copy(&arguments),
         Command::Germplasm(GermplasmCommand::Import(arguments)) => germplasm::import(&arguments),
         Command::Germplasm(GermplasmCommand::Export(arguments)) => germplasm::export(&arguments),
         Command::Firmware(command) => firmware::run(&command),

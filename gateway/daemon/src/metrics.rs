@@ -18,7 +18,7 @@ use registry::Registry;
 use store::Store;
 use tokio::sync::watch;
 
-use crate::{commands::STORE_FOLDER, disk, reserve::Reserve};
+use crate::{disk, reserve::Reserve, series};
 
 /// Where the numbers are.
 pub(crate) struct Gauges {
@@ -147,7 +147,9 @@ impl Gauges {
 
     fn disk(&self, out: &mut Out<'_>) -> fmt::Result {
         let folder = self.reserve.folder();
-        if let Ok(bytes) = disk::bytes_in(&folder.join(STORE_FOLDER)) {
+        let file = series::file_in(folder);
+        let readings = file.parent().map(|of| disk::bytes_in(&folder.join(of)));
+        if let Some(Ok(bytes)) = readings {
             out.bytes("store", "Bytes of the readings on disk", bytes)?;
         }
         if let Ok(bytes) = disk::bytes_with_prefix(folder, registry::FILE) {

@@ -20,7 +20,7 @@ pub(crate) fn run(arguments: &ServeArgs) -> Result<(), Failure> {
     })?;
     start_log(&config.log, config.log_format)?;
     let supervisor = Supervisor::of_this_process();
-    let data = gateway::open(&config.data)?;
+    let data = gateway::open(&config.data, &config.backend)?;
     gateway::introduce(&data.registry)?;
     let settings = Settings {
         data: config.data,

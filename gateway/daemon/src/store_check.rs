@@ -11,8 +11,8 @@ use store::{SeriesId, SeriesKey, Store as _};
 use crate::{
     cli::StoreCheckArgs,
     clock::Stopwatch,
-    commands::STORE_FOLDER,
     failure::{Failure, OrFail},
+    series,
 };
 
 /// How long a check takes before its progress is shown.
@@ -20,7 +20,9 @@ const QUIET: Duration = Duration::from_secs(2);
 
 /// Checks the store, and repairs it where that is asked for.
 pub(crate) fn check(arguments: &StoreCheckArgs) -> Result<(), Failure> {
-    let folder = arguments.data.join(STORE_FOLDER);
+    // In front of an InfluxDB stands a store of the same kind.
+    let file = arguments.data.join(series::file_in(&arguments.data));
+    let folder = file.parent().unwrap_or(&arguments.data).to_owned();
     let names = names(&folder);
     if arguments.repair { repair(&folder, &names) } else { look(&folder, &names) }
 }

@@ -8,13 +8,13 @@ use export::study::{Folder, Progress, Study, Summary, write};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use measure::Timestamp;
 use store::Store;
-use store::embedded::Engine;
 
 use crate::{
     cli::ExportArgs,
     clock::{Clock, Stopwatch},
-    commands::{STORE_FOLDER, open_existing_registry, time},
+    commands::{open_existing_registry, time},
     failure::{Failure, OrFail},
+    series,
 };
 
 /// How long a study takes before its progress is shown.
@@ -23,9 +23,7 @@ const QUIET: Duration = Duration::from_secs(2);
 /// Exports a study.
 pub(crate) fn export(arguments: &ExportArgs) -> Result<(), Failure> {
     let registry = open_existing_registry(&arguments.data)?;
-    let folder = arguments.data.join(STORE_FOLDER);
-    let store = Engine::open_read_only(&folder)
-        .or_unavailable(format!("cannot read the store `{}`", folder.display()))?;
+    let store = series::open_read_only(&arguments.data)?;
     let asked = StudyAsked {
         batches: arguments.batches.clone(),
         from: arguments.from.map(time).transpose()?,
@@ -71,7 +69,7 @@ fn refused(error: StudyError, arguments: &ExportArgs) -> Failure {
     }
 }
 
-fn put(study: &Study, store: &Engine, arguments: &ExportArgs) -> Result<Summary, Failure> {
+fn put(study: &Study, store: &dyn Store, arguments: &ExportArgs) -> Result<Summary, Failure> {
     let output = &arguments.output;
     let what = format!("cannot export to `{}`", output.display());
     let mut shelf = Folder::begin(output).or_unavailable(&what)?;

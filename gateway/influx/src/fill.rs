@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use measure::Timestamp;
-use store::{Batch, Incoming, Origin, Part, SeriesId, Store as _};
+use store::{Batch, Incoming, Origin, Part, Position, SeriesId, Store as _};
 
 use crate::line::SERVER_END;
 use crate::read;
@@ -96,18 +96,21 @@ fn day_span(day: i64) -> (Timestamp, Timestamp) {
     (time(day * DAY_US), time((day + 1) * DAY_US))
 }
 
-/// Takes up what a bucket holds into a new folder: its series, their latest, and what was seen.
+/// Takes up what a bucket holds into a folder that does not know: its series, their latest, and what
+/// was seen. Returns before when the folder then lacks samples.
 ///
 /// # Errors
 /// What the server or the engine says; then the folder is as new the next time.
-pub(crate) fn new_folder(shared: &Shared) -> Result<Timestamp, store::Error> {
+pub(crate) fn from_bucket(shared: &Shared) -> Result<Timestamp, store::Error> {
+    // Of a folder that has shipped before, some may not be on the server: that is never forgotten.
+    let is_new = shared.engine.last_position()? == Position(0);
     let keys = read::known(shared)?;
     if keys.is_empty() {
         return Ok(Timestamp::MIN);
     }
     tracing::info!(
         series = keys.len(),
-        "The bucket holds readings and the folder is new: takes up what was seen."
+        "The folder does not know what the bucket holds: takes up what was seen."
     );
     let mut kept = 0;
     for key in &keys {
@@ -118,13 +121,16 @@ pub(crate) fn new_folder(shared: &Shared) -> Result<Timestamp, store::Error> {
             let samples = read::page(shared, series, key, from, end)?;
             shared.engine.adopt(series, &samples)?;
             kept += samples.len();
-            if kept > ADOPT_SAMPLES {
+            if is_new && kept > ADOPT_SAMPLES {
                 shared.engine.forget(SERVER_END)?;
                 kept = 0;
             }
             next = read::first(shared, key, end, SERVER_END)?;
         }
     }
-    shared.engine.forget(SERVER_END)?;
+    if is_new {
+        shared.engine.forget(SERVER_END)?;
+    }
+    shared.engine.checkpoint()?;
     Ok(SERVER_END)
 }

@@ -126,8 +126,8 @@ impl Shared {
 impl Influx {
     /// Opens the store whose local folder is `dir`, and ships what waits there.
     ///
-    /// The server need not be reached, except where the folder is new: then it is asked what the
-    /// bucket holds, which is taken up.
+    /// The server need not be reached, except where the folder is new or without its note: then it is
+    /// asked what the bucket holds, which is taken up.
     ///
     /// # Errors
     /// As [`Engine::open`], and an [`Error`] of this room as [`store::Error::Backend`] where the
@@ -189,12 +189,16 @@ impl Influx {
         let is_new = shared.engine.last_position()? == Position(0);
         let (shipped, floor) = match state {
             Some(state) => (state.shipped, state.floor),
-            None if is_new => (Position(0), fill::new_folder(shared)?),
-            // The note is lost. What the journal has is shipped again, and the server asked for all.
-            None => match shared.engine.journal(Position(0), 1) {
-                Err(store::Error::Trimmed { oldest, .. }) => (oldest, SERVER_END),
-                other => other.map(|_| (Position(0), SERVER_END))?,
-            },
+            None if is_new => (Position(0), fill::from_bucket(shared)?),
+            // The note is lost, as in a restored backup, which may be older than what the bucket holds.
+            // What the journal has is shipped again, and the server asked for all.
+            None => {
+                fill::from_bucket(shared)?;
+                match shared.engine.journal(Position(0), 1) {
+                    Err(store::Error::Trimmed { oldest, .. }) => (oldest, SERVER_END),
+                    other => other.map(|_| (Position(0), SERVER_END))?,
+                }
+            }
         };
         *shared.floor.write().unwrap_or_else(PoisonError::into_inner) = floor;
         shared.note_shipped(shipped)

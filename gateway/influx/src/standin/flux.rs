@@ -1,10 +1,10 @@
 //! A small interpreter of Flux: pipes of the functions that a time series is asked with. What it
 //! does not know is refused, as a server refuses what it cannot compile.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::table::{Outcome, Table};
-use super::{Data, Value};
+use super::{Data, Series, Value};
 
 /// Why a query is refused.
 pub(super) enum Refused {
@@ -209,27 +209,45 @@ impl Parser<'_> {
         if bucket != super::BUCKET {
             return Err(Refused::Bucket(bucket));
         }
-        let mut tables: BTreeMap<String, Table> = BTreeMap::new();
-        for ((measurement, tags), points) in &self.data.points {
-            for (time, fields) in points {
-                for (field, value) in fields {
-                    let key = format!("{measurement} {tags:?} {field}");
-                    let table = tables.entry(key).or_insert_with(|| {
-                        let mut group: BTreeMap<String, Value> = tags
-                            .iter()
-                            .map(|(key, tag)| (key.clone(), Value::String(tag.clone())))
-                            .collect();
-                        group.insert("_measurement".into(), Value::String(measurement.clone()));
-                        group.insert("_field".into(), Value::String(field.clone()));
-                        Table { group, rows: Vec::new() }
-                    });
-                    let row =
-                        [("_time".into(), Value::Time(*time)), ("_value".into(), value.clone())];
-                    table.rows.push(row.into());
-                }
+        // A server refuses to read without bounds, and so does this one.
+        self.sign("|>")?;
+        self.word("range")?;
+        let range = self.arguments()?;
+        let (start, stop) = (number(&range, "start")?, number(&range, "stop")?);
+        if start >= stop {
+            return wrong("cannot query an empty range");
+        }
+        // The first filter is of tags and fields, which a table is chosen by as a whole.
+        let mut chosen = None;
+        if self.tokens.starts_with(&[Token::Sign("|>"), Token::Name("filter".into())]) {
+            self.tokens = &self.tokens[2..];
+            match self.arguments()?.remove("fn") {
+                Some(Argument::Lambda(lambda)) => chosen = Some(lambda),
+                other => return wrong(format!("filter by {other:?}")),
             }
         }
-        Ok(tables.into_values().collect())
+        let mut tables: Vec<Table> = Vec::new();
+        for (series, points) in &self.data.points {
+            let fields: BTreeSet<&String> =
+                points.range(start..stop).flat_map(|(_, fields)| fields.keys()).collect();
+            for field in fields {
+                let group = group_of(series, field, start, stop);
+                let mut table = Table { group, rows: Vec::new() };
+                let of_table = |lambda| evaluate(lambda, &table, &Cells::new());
+                let is_chosen = chosen.as_ref().map(of_table);
+                if is_chosen.is_some_and(|it| it != Some(Value::Boolean(true))) {
+                    continue;
+                }
+                for (time, fields) in points.range(start..stop) {
+                    if let Some(value) = fields.get(field) {
+                        let time = ("_time".into(), Value::Time(*time));
+                        table.rows.push([time, ("_value".into(), value.clone())].into());
+                    }
+                }
+                tables.push(table);
+            }
+        }
+        Ok(tables)
     }
 
     fn arguments(&mut self) -> Got<BTreeMap<String, Argument>> {
@@ -350,6 +368,17 @@ impl Parser<'_> {
     }
 }
 
+/// Returns what all rows of a table share.
+fn group_of((measurement, tags): &Series, field: &str, start: i64, stop: i64) -> Cells {
+    let tags = tags.iter().map(|(key, tag)| (key.clone(), Value::String(tag.clone())));
+    let mut group: Cells = tags.collect();
+    group.insert("_measurement".into(), Value::String(measurement.clone()));
+    group.insert("_field".into(), Value::String(field.to_owned()));
+    group.insert("_start".into(), Value::Time(start));
+    group.insert("_stop".into(), Value::Time(stop));
+    group
+}
+
 fn text(arguments: &BTreeMap<String, Argument>, name: &str) -> Got<String> {
     match arguments.get(name) {
         Some(Argument::Text(text)) => Ok(text.clone()),
@@ -412,17 +441,6 @@ fn apply(
     mut tables: Vec<Table>,
 ) -> Got<Vec<Table>> {
     match function {
-        "range" => {
-            let (start, stop) = (number(arguments, "start")?, number(arguments, "stop")?);
-            if start >= stop {
-                return wrong("cannot query an empty range");
-            }
-            for table in &mut tables {
-                table.rows.retain(|row| (start..stop).contains(&time(row)));
-                table.group.insert("_start".into(), Value::Time(start));
-                table.group.insert("_stop".into(), Value::Time(stop));
-            }
-        }
         "filter" => {
             let Some(Argument::Lambda(lambda)) = arguments.get("fn") else { return wrong("fn") };
             for table in &mut tables {

@@ -301,6 +301,31 @@ fn a_new_folder_takes_up_what_the_bucket_holds() {
 }
 
 #[test]
+fn a_folder_from_a_backup_learns_what_came_after_it() {
+    let server = StandIn::start();
+    let (dir, old) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let influx = open(dir.path(), &server);
+    let series = influx.series_id(&key("a")).unwrap();
+    influx.commit(&batch(series, 0, 100)).unwrap();
+    assert!(influx.flush(PATIENCE).unwrap());
+    store::embedded::Snapshot::take(dir.path())
+        .unwrap()
+        .copy_to(&old.path().join(store::embedded::FILE), &mut |_| ())
+        .unwrap();
+    influx.commit(&batch(series, 100, 100)).unwrap();
+    assert!(influx.flush(PATIENCE).unwrap());
+    let latest = influx.latest().unwrap();
+    drop(influx);
+    let influx = open(old.path(), &server);
+    assert_eq!(influx.latest().unwrap(), latest);
+    // A node that heard nothing sends the last of it again.
+    assert_eq!(influx.commit(&batch(series, 150, 60)).unwrap().kept, 10);
+    holds(&influx, series, 210);
+    assert!(influx.flush(PATIENCE).unwrap());
+    assert_eq!(points(&server), 210);
+}
+
+#[test]
 fn the_folder_stays_within_its_limit() {
     let server = StandIn::start();
     let dir = tempfile::tempdir().unwrap();
