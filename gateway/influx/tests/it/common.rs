@@ -11,7 +11,7 @@ use measure::{
 };
 use store::{Batch, Incoming, Origin, Part, Sample, SeriesId, SeriesKey, Store};
 
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) const DAY_MS: i64 = 1_735_689_600_000;
 
 pub(crate) fn options() -> Options {

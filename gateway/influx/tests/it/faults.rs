@@ -329,12 +329,12 @@ fn a_folder_from_a_backup_learns_what_came_after_it() {
 fn the_folder_stays_within_its_limit() {
     let server = StandIn::start();
     let dir = tempfile::tempdir().unwrap();
-    let small = influx::Options { local_bytes_max: 200_000, ..options() };
+    let small = influx::Options { local_bytes_max: 150_000, ..options() };
     let influx = Influx::open(dir.path(), target(&server), small).unwrap();
     let load = store::load::Load {
         nodes: 1,
         start: Timestamp::from_millis(DAY_MS).unwrap(),
-        minutes: 12 * 1_440,
+        minutes: 4 * 1_440,
         minutes_per_commit: 720,
     };
     let kept = store::load::fill(&influx, &load, |_| ()).unwrap();
