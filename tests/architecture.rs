@@ -136,3 +136,18 @@ fn every_folder_of_the_design_is_a_room_or_holds_rooms() {
         assert!(text.starts_with("//! "), "{} does not say what it is", file.display());
     }
 }
+
+#[test]
+fn every_trap_of_delivery_has_the_test_that_its_row_names() {
+    let text = read("docs/delivery.md");
+    let rows = text.lines().filter(|line| line.starts_with("| ") && line.contains(".rs` `"));
+    let mut count = 0;
+    for row in rows {
+        let named: Vec<&str> = row.rsplit('|').nth(1).expect("a row ends").split('`').collect();
+        let [_, file, _, name, _] = named[..] else { panic!("no file and test: {row}") };
+        let source = read(file);
+        assert!(source.contains(&format!("fn {name}(")), "`{file}` has no test `{name}`");
+        count += 1;
+    }
+    assert!(count > 20, "only {count} rows");
+}

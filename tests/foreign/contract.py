@@ -1,10 +1,13 @@
 """The wire contract as a stranger writes it from firmware/wire/miaopu.cddl: cbor2, and nothing of ours."""
 
+import os
+
 import cbor2
 import paho.mqtt.client as mqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+OLD = os.environ.get("MQTT") == "311"
 GOOD = 1
 QUALITIES = (1, 2, 3, 4, 9)
 FAULTS = range(1, 11)
@@ -13,11 +16,13 @@ LIMITS = {"birth": 3000, "data": 1024, "death": 32, "ack": 256, "cmd": 1152}
 
 
 def client(name, user=None, password=None, will=None):
-    """Returns an MQTT 5 client with a session that ends with its connection."""
+    """Returns a client with a session that ends with its connection: of MQTT 5, or 3.1.1 where MQTT says 311."""
     more = {}
     if hasattr(mqtt, "CallbackAPIVersion"):
         more["callback_api_version"] = mqtt.CallbackAPIVersion.VERSION1
-    made = mqtt.Client(client_id=name, protocol=mqtt.MQTTv5, **more)
+    if OLD:
+        more["clean_session"] = True
+    made = mqtt.Client(client_id=name, protocol=mqtt.MQTTv311 if OLD else mqtt.MQTTv5, **more)
     if user:
         made.username_pw_set(user, password)
     if will:
@@ -26,6 +31,9 @@ def client(name, user=None, password=None, will=None):
 
 
 def connect(made, port):
+    if OLD:
+        made.connect("127.0.0.1", port, keepalive=20)
+        return
     properties = Properties(PacketTypes.CONNECT)
     made.connect("127.0.0.1", port, keepalive=20, clean_start=True, properties=properties)
 

@@ -2,7 +2,7 @@
 //! and at the end everything that they have taken must stand in a fresh export exactly once.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     net::SocketAddr,
     path::Path,
@@ -46,11 +46,12 @@ pub(crate) fn campaign(folder: &Path, kills: u32, count: u32, rng: &mut Rng) -> 
         .collect::<Result<_>>()?;
     let mut plant = Plant { settings: works.settings(mqtt), gateway: None, broker: None };
     let mut tally: BTreeMap<&str, u32> = BTreeMap::new();
-    let mut done = 0;
+    let (mut done, mut told) = (0, 0);
     while done < kills {
         plant.turn(folder, (done / KILLS_A_BROKER) % 2 == 1)?;
         done += plant.kill_once(folder, rng, &mut tally)?;
-        if done % TELL_EVERY == 0 {
+        if done / TELL_EVERY > told {
+            told = done / TELL_EVERY;
             let open = shared.open.load(Ordering::Relaxed);
             println!("{done} kills; {open} frames open");
         }
@@ -165,19 +166,23 @@ fn settle(
     shared.is_over.store(true, Ordering::Relaxed);
     // What was acknowledged last is on disk, or it was said too early.
     plant.gateway.take().context("the gateway runs")?.kill()?;
-    let mut sum = Verdict::default();
+    let (mut sum, mut acknowledged, mut broken) = (Verdict::default(), 0, 0);
     for publisher in publishers {
-        let (name, ledger) = (publisher.name.clone(), publisher.ledger());
+        let (name, ledger, named) = (publisher.name.clone(), publisher.ledger(), publisher.named());
         publisher.end()?;
         ensure!(!ledger.entries.is_empty(), "{name} took nothing");
         let exported = export(&works.data, &folder.join("export.csv"), &name)?;
         let verdict = ledger.judge(&exported.rows);
+        let stored: BTreeSet<u64> = exported.rows.iter().map(|row| row.sequence).collect();
+        acknowledged += named.len();
+        broken += named.difference(&stored).count();
         sum.kept += verdict.kept;
         sum.lost += verdict.lost;
         sum.doubled += verdict.doubled;
         sum.unsaid += verdict.unsaid;
         sum.examples.extend(verdict.examples.into_iter().map(|it| format!("{name}: {it}")));
     }
+    println!("acknowledged={acknowledged} of which lost={broken}");
     println!("frames that were never acknowledged: {open}");
     Ok(sum)
 }

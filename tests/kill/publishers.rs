@@ -5,11 +5,12 @@
 //! in half an hour.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc,
     },
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -36,8 +37,6 @@ const RESEND_AFTER: Duration = Duration::from_secs(2);
 const FRAMES_OPEN_MAX: usize = 400;
 /// How long a publisher listens before it looks at its clock.
 const LISTEN: Duration = Duration::from_millis(20);
-/// How long one try to connect may take.
-const CONNECT: Duration = Duration::from_secs(3);
 /// How long it waits before the next try.
 const RETRY: Duration = Duration::from_millis(50);
 /// Requests that the client queues.
@@ -59,6 +58,7 @@ pub(crate) struct Publisher {
     /// The name of its node in the site.
     pub(crate) name: String,
     ledger: Arc<Mutex<Ledger>>,
+    named: Arc<Mutex<BTreeSet<u64>>>,
     thread: JoinHandle<()>,
 }
 
@@ -83,6 +83,7 @@ impl Publisher {
             channels: BTreeMap::from([(0, place)]),
             ..Ledger::default()
         }));
+        let named: Arc<Mutex<BTreeSet<u64>>> = Arc::default();
         let began = Instant::now();
         let utc = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
         let boot_utc = Timestamp::from_millis(i64::try_from(utc.as_millis())?);
@@ -96,18 +97,30 @@ impl Publisher {
             next: 1,
             open: BTreeMap::new(),
             ledger: Arc::clone(&ledger),
+            named: Arc::clone(&named),
             shared: Arc::clone(shared),
             is_up: false,
             taken: began,
             sent: began,
         };
-        let thread = std::thread::spawn(move || node.live(connection));
-        Ok(Self { name: name.to_owned(), ledger, thread })
+        let (tell, told) = mpsc::channel();
+        let listening = std::thread::spawn(move || listen(connection, &tell));
+        let thread = std::thread::spawn(move || {
+            node.live(&told);
+            drop(told);
+            drop(listening);
+        });
+        Ok(Self { name: name.to_owned(), ledger, named, thread })
     }
 
     /// Returns everything that it has taken.
     pub(crate) fn ledger(&self) -> Ledger {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns the sequences that were acknowledged to it.
+    pub(crate) fn named(&self) -> BTreeSet<u64> {
+        self.named.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Waits until its thread has ended.
@@ -128,6 +141,8 @@ struct Node {
     /// Frames that were not named yet, by their first sequence; what is sent is made anew each time.
     open: BTreeMap<u64, Vec<Sampled>>,
     ledger: Arc<Mutex<Ledger>>,
+    /// What was acknowledged.
+    named: Arc<Mutex<BTreeSet<u64>>>,
     shared: Arc<Shared>,
     is_up: bool,
     taken: Instant,
@@ -135,16 +150,14 @@ struct Node {
 }
 
 impl Node {
-    fn live(mut self, mut connection: Connection) {
+    fn live(mut self, told: &mpsc::Receiver<Heard>) {
         while !self.shared.is_over.load(Ordering::Relaxed) {
-            match connection.recv_timeout(if self.is_up { LISTEN } else { CONNECT }) {
-                Ok(Ok(Event::Incoming(Incoming::ConnAck(_)))) => self.greet(),
-                Ok(Ok(Event::Incoming(Incoming::Publish(message)))) => self.hear(&message),
-                Ok(Ok(_)) | Err(_) => {}
-                Ok(Err(_)) => {
-                    self.is_up = false;
-                    std::thread::sleep(RETRY);
-                }
+            match told.recv_timeout(LISTEN) {
+                Ok(Heard::Up) => self.greet(),
+                Ok(Heard::Down) => self.is_up = false,
+                Ok(Heard::Message(message)) => self.hear(&message),
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Err(mpsc::RecvTimeoutError::Disconnected) => return,
             }
             self.take();
             if self.is_up && self.sent.elapsed() > RESEND_AFTER {
@@ -278,16 +291,53 @@ impl Node {
             return;
         }
         let before = self.open.len();
+        let mut names = self.named.lock().unwrap_or_else(PoisonError::into_inner);
         self.open.retain(|first, readings| {
             let last = first + readings.len() as u64 - 1;
-            !ack.ranges
+            let is_open = !ack
+                .ranges
                 .iter()
-                .any(|range| range.contains(Sequence(*first)) && range.contains(Sequence(last)))
+                .any(|range| range.contains(Sequence(*first)) && range.contains(Sequence(last)));
+            if !is_open {
+                names.extend(*first..=last);
+            }
+            is_open
         });
+        drop(names);
         let named = before - self.open.len();
         self.shared.open.fetch_sub(named, Ordering::Relaxed);
         if named > 0 {
             self.sent = Instant::now();
+        }
+    }
+}
+
+/// What the broker says to a publisher.
+enum Heard {
+    Up,
+    Down,
+    Message(Box<Publish>),
+}
+
+/// Polls the connection until nobody listens any more. On a thread of its own, because a poll that is
+/// dropped halfway leaves a message counted as under way that was never written, and so many of them hold
+/// up all others for good.
+fn listen(mut connection: Connection, tell: &mpsc::Sender<Heard>) {
+    loop {
+        let heard = match connection.recv() {
+            Ok(Ok(Event::Incoming(Incoming::ConnAck(_)))) => Heard::Up,
+            Ok(Ok(Event::Incoming(Incoming::Publish(message)))) => {
+                Heard::Message(Box::new(message))
+            }
+            Ok(Ok(_)) => continue,
+            Ok(Err(_)) => {
+                std::thread::sleep(RETRY);
+                Heard::Down
+            }
+            Err(_) => return,
+        };
+        if tell.send(heard).is_err() {
+            return;
         }
     }
 }

@@ -63,8 +63,14 @@ pub(crate) fn gateway() -> Result<()> {
     Ok(())
 }
 
-/// A foreign node is accepted: what it says stands in the export once, with its flags and its gap.
+/// A foreign node is accepted, whichever MQTT it speaks.
 pub(crate) fn node() -> Result<()> {
+    node_of("5")?;
+    node_of("311")
+}
+
+/// What it says stands in the export once, with its flags and its gap.
+fn node_of(protocol: &str) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let works = Works::build(folder.path())?;
     let mqtt = SocketAddr::from(([127, 0, 0, 1], free_port()?));
@@ -73,7 +79,7 @@ pub(crate) fn node() -> Result<()> {
     let secret = credentials.split_whitespace().nth(1).context("a credential is two words")?;
     let port = gateway.mqtt.port().to_string();
     let mut stranger = python("node.py");
-    stranger.args([&port, "works", "bench"]).env("SECRET", secret);
+    stranger.args([&port, "works", "bench"]).env("SECRET", secret).env("MQTT", protocol);
     let said = run(&mut stranger)?;
     ensure!(said.lines().last() == Some("done"), "it ended early: {said}");
     let exported = export(&works.data, &folder.path().join("export.csv"), "bench")?;

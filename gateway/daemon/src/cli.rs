@@ -468,7 +468,8 @@ pub(crate) struct ExportArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
-    /// Recorded readings with the columns time,site,node,quantity,position,unit,value.
+    /// Recorded readings with the columns time,site,node,quantity,position,unit,value, or others that
+    /// --columns explains. An export is one.
     #[arg(value_name = "FILE.csv")]
     pub(crate) file: PathBuf,
     /// Address of the broker.
@@ -477,6 +478,14 @@ pub(crate) struct ReplayArgs {
     /// Credentials of the nodes in the file, a line `SITE/NODE SECRET` each.
     #[arg(long, value_name = "FILE")]
     pub(crate) credentials: PathBuf,
+    /// The zone of times that have no offset, such as Asia/Shanghai. The hour that a clock shows twice is
+    /// told apart by the order of the rows.
+    #[arg(long, value_name = "ZONE")]
+    pub(crate) time_zone: Option<String>,
+    /// Says what the columns of a file with many readings a row are: `time`, `format`, `time_zone` and
+    /// a `[[series]]` for each with `column`, `site`, `node`, `quantity`, `position` and `unit`.
+    #[arg(long, value_name = "FILE.toml")]
+    pub(crate) columns: Option<PathBuf>,
     /// The most readings a second; as fast as they are acknowledged where absent.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rate: Option<u32>,

@@ -274,13 +274,14 @@ impl Unit {
 
 fn sample(frame: &Frame, sampled: &Sampled, series: SeriesId) -> Sample {
     let (mut boot_utc, mut uncertain, mut marks) = (None, false, measure::Marks::NONE);
-    let mut last = sampled.uptime;
+    let (mut last, mut is_history) = (sampled.uptime, false);
     if let Body::Readings { boot_utc: utc, uncertain: is_estimate, history, readings, .. } =
         &frame.data.body
     {
         (boot_utc, uncertain) = (*utc, *is_estimate);
         last = readings.last().map_or(last, |reading| reading.uptime);
-        if *history {
+        is_history = *history;
+        if is_history {
             marks = measure::Marks::HISTORY;
         }
     }
@@ -291,6 +292,7 @@ fn sample(frame: &Frame, sampled: &Sampled, series: SeriesId) -> Sample {
         received: frame.received,
         boot_utc,
         uncertain,
+        is_history,
         last,
     };
     let (time, dated) = dating::date(&of, sampled.uptime);
@@ -313,6 +315,7 @@ fn event(frame: &Frame) -> Option<LocalEvent> {
         received: frame.received,
         boot_utc: *boot_utc,
         uncertain: *uncertain,
+        is_history: false,
         last: event.uptime,
     };
     let (at, marks) = dating::date(&of, event.uptime);

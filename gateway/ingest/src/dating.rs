@@ -2,8 +2,12 @@
 //!
 //! 1. The node knows UTC at the start of the boot: that plus the reading's uptime.
 //! 2. It does not: the time of receipt less the reading's age, uncertain.
-//! 3. It says a time more than [`FUTURE_MAX_MS`] ahead of the gateway: its clock is wrong, and rule 2
-//!    holds instead.
+//! 3. It says a time more than [`FUTURE_MAX_MS`] ahead of the gateway, or one before [`PAST_MIN_MS`]
+//!    (a clock that was never set stands at 1970 or 2000, one that overflowed in 1900 or 1970): its
+//!    clock is wrong, and rule 2 holds instead. What is recorded history may be as old as it likes.
+//!
+//! A clock that is wrong by less is believed: an hour too early looks like a backlog of an hour. Nothing
+//! is lost by that, because the store keeps two readings of one time side by side.
 //!
 //! The age of a reading is known where it was taken in the boot that sends it. Of an earlier boot is
 //! known only that it ended before this one began; its readings are placed in order just before that.
@@ -12,6 +16,10 @@ use measure::{BootId, Marks, Timestamp, Uptime};
 
 /// How far ahead of the gateway's clock a node's time may lie; beyond it the node is not believed.
 pub const FUTURE_MAX_MS: i64 = 120_000;
+
+/// The first time that a node is believed to have measured now, in milliseconds since 1970: 2024-01-01,
+/// before any node spoke this contract.
+pub const PAST_MIN_MS: i64 = 1_704_067_200_000;
 
 /// What a frame says of time, and when it came.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +36,8 @@ pub(crate) struct Frame {
     pub(crate) boot_utc: Option<Timestamp>,
     /// `boot_utc` is an estimate.
     pub(crate) uncertain: bool,
+    /// The readings were recorded earlier and are brought in now.
+    pub(crate) is_history: bool,
     /// The uptime of the last reading of the frame.
     pub(crate) last: Uptime,
 }
@@ -36,7 +46,8 @@ pub(crate) struct Frame {
 pub(crate) fn date(frame: &Frame, uptime: Uptime) -> (Timestamp, Marks) {
     if let Some(boot_utc) = frame.boot_utc {
         let time = boot_utc.plus_ms(ms(uptime.0));
-        if time.ms_since(frame.received) <= FUTURE_MAX_MS {
+        let is_plausible = frame.is_history || time.millis() >= PAST_MIN_MS;
+        if is_plausible && time.ms_since(frame.received) <= FUTURE_MAX_MS {
             let marks = if frame.uncertain { Marks::TIME_UNCERTAIN } else { Marks::NONE };
             return (time, marks);
         }
@@ -75,6 +86,7 @@ mod tests {
             received: utc(NOON_MS),
             boot_utc: None,
             uncertain: false,
+            is_history: false,
             last: Uptime(50_000),
         }
     }
@@ -102,6 +114,22 @@ mod tests {
         let at = |ahead_ms| Frame { boot_utc: Some(utc(NOON_MS + ahead_ms - 50_000)), ..frame() };
         check(at(FUTURE_MAX_MS), 50_000, NOON_MS + FUTURE_MAX_MS, Marks::NONE);
         check(at(FUTURE_MAX_MS + 1), 50_000, NOON_MS - 10_000, Marks::TIME_UNCERTAIN);
+    }
+
+    #[test]
+    fn a_clock_that_was_never_set_is_not_believed_unless_it_is_history() {
+        let at = |ms: i64| Frame { boot_utc: Some(utc(ms - 50_000)), ..frame() };
+        check(at(PAST_MIN_MS), 50_000, PAST_MIN_MS, Marks::NONE);
+        check(at(PAST_MIN_MS - 1), 50_000, NOON_MS - 10_000, Marks::TIME_UNCERTAIN);
+        // 1970, 2000, and what 2036 and 2106 wrap to in 32 bits of seconds.
+        for ms in [50_000, 946_684_800_000, 61_505_152_000] {
+            check(at(ms), 50_000, NOON_MS - 10_000, Marks::TIME_UNCERTAIN);
+            check(Frame { is_history: true, ..at(ms) }, 50_000, ms, Marks::NONE);
+        }
+        // 2036-02-07 and 2106-02-07, where they come unwrapped.
+        for ms in [2_085_978_496_000, 4_294_967_296_000] {
+            check(at(ms), 50_000, NOON_MS - 10_000, Marks::TIME_UNCERTAIN);
+        }
     }
 
     #[test]

@@ -46,7 +46,7 @@ use std::time::Duration;
 use store::Store;
 use tokio_util::sync::CancellationToken;
 
-pub use dating::FUTURE_MAX_MS;
+pub use dating::{FUTURE_MAX_MS, PAST_MIN_MS};
 pub use downlink::{DOWNLINK_MESSAGES_MAX, Downlink, Unsent};
 pub use inlet::{HANDED_OVER, INLET_PATIENCE, Inlet};
 pub use letters::LETTERS_PER_LOOK_MAX;

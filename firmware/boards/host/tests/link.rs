@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use host::board::{Counters, HistoryPlan};
@@ -101,6 +101,14 @@ struct Gateway {
 
 impl Gateway {
     fn start(address: SocketAddr, clock: Clock) -> Self {
+        Self::start_with(address, move || clock.now())
+    }
+
+    /// Starts one whose clock may say anything.
+    fn start_with(
+        address: SocketAddr,
+        now: impl Fn() -> Timestamp + Send + Sync + 'static,
+    ) -> Self {
         let (sender, seen) = watch::channel(Seen::default());
         let task = tokio::spawn(async move {
             let mut options = MqttOptions::new("gateway", address.ip().to_string(), address.port());
@@ -116,7 +124,7 @@ impl Gateway {
                         let topic = Topic::parse(topic).unwrap();
                         let mut answer = None;
                         sender.send_modify(|seen| {
-                            answer = keep(seen, &topic, &publish.payload, &clock);
+                            answer = keep(seen, &topic, &publish.payload, &now);
                         });
                         if let Some(ack) = answer {
                             let mut buffer = [0; wire::ACK_BYTES_MAX];
@@ -146,9 +154,14 @@ impl Drop for Gateway {
     }
 }
 
-fn keep(seen: &mut Seen, topic: &Topic, payload: &[u8], clock: &Clock) -> Option<Ack> {
+fn keep(
+    seen: &mut Seen,
+    topic: &Topic,
+    payload: &[u8],
+    now: &dyn Fn() -> Timestamp,
+) -> Option<Ack> {
     let ack = |flash, echo: Uptime, ranges: Option<SequenceRange>| {
-        Some(Ack { flash, ranges: ranges.into_iter().collect(), utc: clock.now(), echo })
+        Some(Ack { flash, ranges: ranges.into_iter().collect(), utc: now(), echo })
     };
     match topic.kind {
         TopicKind::Birth => {
@@ -337,4 +350,44 @@ async fn a_power_cut_loses_no_reading() {
     assert!(dark.is_empty(), "{dark:?}");
     stop.cancel();
     fleet.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_is_set_back_an_hour_or_forward_loses_and_doubles_nothing() {
+    let Some(broker) = Broker::start(None) else { return };
+    let clock = Clock::starting_at(noon(), 10.0);
+    let off_ms = Arc::new(AtomicI64::new(0));
+    let (shifted, of_gateway) = (Arc::clone(&off_ms), clock.clone());
+    let now = move || of_gateway.now().plus_ms(shifted.load(Ordering::Relaxed));
+    let mut gateway = Gateway::start_with(broker.address, now);
+    let load = LoadOptions {
+        site: Slug::new("test").unwrap(),
+        nodes: 3,
+        channels: 2,
+        interval: Duration::from_secs(1),
+        seed: 1,
+        live_from: noon(),
+    };
+    let stop = CancellationToken::new();
+    let boards = load_boards(&load, no_secret);
+    let counters = Arc::new(Counters::default());
+    let fleet = tokio::spawn(run_all(boards, broker.address.into(), clock, counters, stop.clone()));
+    // The nodes take their time from the gateway, whose clock is set back, forward, and right again.
+    let mut before = 0;
+    for off_hours in [0, -1, 1, 0] {
+        off_ms.store(off_hours * 3_600_000, Ordering::Relaxed);
+        let more = gateway.until("more readings", |seen| seen.kept.len() >= before + 120).await;
+        before = more.kept.len();
+    }
+    stop.cancel();
+    fleet.await.unwrap().unwrap();
+    let seen = gateway.seen.borrow().clone();
+    assert!(seen.gaps.is_empty(), "{:?}", seen.gaps);
+    check_no_hole(&seen);
+    // Whatever the gateway's clock says, a node never turns the order of its readings round.
+    let mut last: BTreeMap<(&String, u8), Timestamp> = BTreeMap::new();
+    for ((node, ..), kept) in &seen.kept {
+        let before = last.insert((node, kept.channel), kept.time);
+        assert!(before.is_none_or(|before| before <= kept.time), "{kept:?} after {before:?}");
+    }
 }

@@ -6,6 +6,8 @@
 
 mod player;
 mod recording;
+mod shape;
+mod times;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -18,14 +20,22 @@ use crate::{
     credentials::{self, Secret},
     failure::{Failure, OrFail},
 };
-use recording::Recording;
+use recording::{How, Recording};
 
 /// How many nodes are replayed side by side; the others wait.
 const NODES_AT_ONCE: usize = 32;
 
 /// Replays a file and waits until every reading of it is acknowledged.
 pub(crate) fn run(arguments: &ReplayArgs) -> Result<(), Failure> {
-    let recording = recording::load(&arguments.file)?;
+    let columns = match &arguments.columns {
+        None => None,
+        Some(path) => Some(
+            std::fs::read_to_string(path)
+                .or_unavailable(format!("cannot read `{}`", path.display()))?,
+        ),
+    };
+    let how = How { time_zone: arguments.time_zone.as_deref(), columns: columns.as_deref() };
+    let recording = recording::load(&arguments.file, &how)?;
     let secrets = credentials::load(&arguments.credentials)?;
     if let Some(missing) = recording.nodes.keys().find(|key| !secrets.contains_key(key)) {
         return Err(Failure::data(format!(
@@ -37,9 +47,12 @@ pub(crate) fn run(arguments: &ReplayArgs) -> Result<(), Failure> {
         .enable_all()
         .build()
         .or_unavailable("cannot start the threads")?;
-    let rows = recording.rows;
+    let (rows, repeats) = (recording.rows, recording.repeats);
     let acknowledged = runtime.block_on(play(arguments, recording, secrets))?;
     println!("replayed {rows} readings, {acknowledged} acknowledged");
+    if repeats > 0 {
+        println!("{repeats} of them repeat another one to the letter and count once with it");
+    }
     Ok(())
 }
 
@@ -50,7 +63,7 @@ async fn play(
 ) -> Result<u64, Failure> {
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} readings, {eta} left")
         .or_unavailable("cannot draw the progress bar")?;
-    let bar = ProgressBar::new(recording.rows as u64).with_style(style);
+    let bar = ProgressBar::new((recording.rows - recording.repeats) as u64).with_style(style);
     let places = Arc::new(Semaphore::new(NODES_AT_ONCE));
     // The rate is shared evenly: a node sends one reading each `pause` on average.
     let nodes = u32::try_from(recording.nodes.len().clamp(1, NODES_AT_ONCE)).unwrap_or(1);

@@ -1,24 +1,39 @@
-//! A recorded series: a CSV file with the columns time,site,node,quantity,position,unit,value.
+//! A recorded series: a CSV file of readings, one a row or many.
 
 use std::{collections::BTreeMap, path::Path};
 
 use measure::{Fault, FlashId, NodeKey, Quantity, Reading, Scaled, Slug, Timestamp};
 use sha2::{Digest, Sha256};
 
+use super::{
+    shape::{self, COLUMNS, Columns, Series, Shape},
+    times::{Before, Times},
+};
 use crate::failure::{Failure, OrFail};
 
-/// The most rows of a file; a longer one is refused, to be split by time.
+/// The most readings of a file; a longer one is refused, to be split by time.
 const ROWS_MAX: usize = 20_000_000;
-/// The columns, which the header must name; their order is free.
-const COLUMNS: [&str; 7] = ["time", "site", "node", "quantity", "position", "unit", "value"];
+/// What stands in a cell without a reading, in capital letters or not, beside nothing at all.
+const MISSING: [&str; 4] = ["nan", "na", "n/a", "null"];
+
+/// How a file is read.
+#[derive(Default)]
+pub(super) struct How<'a> {
+    /// The zone of times without an offset.
+    pub(super) time_zone: Option<&'a str>,
+    /// The text of the file that says what the columns are.
+    pub(super) columns: Option<&'a str>,
+}
 
 /// What a file holds, by node.
 #[derive(Debug)]
 pub(crate) struct Recording {
     /// The readings of each node.
     pub(crate) nodes: BTreeMap<NodeKey, NodeRecording>,
-    /// Rows in all.
+    /// Readings in all, those left out included.
     pub(crate) rows: usize,
+    /// Readings that repeat another one to the letter: the same series, time and value. They are one.
+    pub(crate) repeats: usize,
 }
 
 /// How often a channel's clock may have been set back in a file, and among how many of its rows once.
@@ -41,23 +56,32 @@ pub(crate) struct NodeRecording {
 ///
 /// # Errors
 /// The first faulty row, with its line, column, value and the remedy.
-pub(crate) fn load(path: &Path) -> Result<Recording, Failure> {
+pub(super) fn load(path: &Path, how: &How<'_>) -> Result<Recording, Failure> {
     let bytes = std::fs::read(path).or_unavailable(format!("cannot read `{}`", path.display()))?;
-    parse(&bytes).map_err(|message| Failure::data(format!("`{}`, {message}", path.display())))
+    parse(&bytes, how).map_err(|message| Failure::data(format!("`{}`, {message}", path.display())))
 }
 
-fn parse(bytes: &[u8]) -> Result<Recording, String> {
-    let mut reader = csv::Reader::from_reader(bytes);
-    let headers = reader.headers().map_err(|error| format!("header: {error}"))?;
-    let mut columns = [0; COLUMNS.len()];
-    for (at, name) in columns.iter_mut().zip(COLUMNS) {
-        let found = headers.iter().position(|header| header.trim() == name);
-        *at = found.ok_or_else(|| {
-            format!("header: the column `{name}` is missing; there must be {}", COLUMNS.join(","))
-        })?;
+fn parse(bytes: &[u8], how: &How<'_>) -> Result<Recording, String> {
+    let columns: Option<Columns> = how
+        .columns
+        .map(|text| toml::from_str(text).map_err(|error| format!("--columns: {error}")))
+        .transpose()?;
+    let zone = columns.as_ref().and_then(|it| it.time_zone.as_deref()).or(how.time_zone);
+    let format = columns.as_ref().and_then(|it| it.format.as_deref());
+    let times = Times::new(zone, format)?;
+    // What the rows mean depends on all of this, so a replay that reads them otherwise is another one.
+    let mut sum = Sha256::new().chain_update(bytes);
+    if zone.is_some() || how.columns.is_some() {
+        sum.update(times.words());
+        sum.update(how.columns.unwrap_or_default());
     }
-    let sum = Sha256::digest(bytes);
-    let mut recording = Recording { nodes: BTreeMap::new(), rows: 0 };
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+    let mut reader =
+        csv::ReaderBuilder::new().delimiter(shape::delimiter(bytes)).from_reader(bytes);
+    let headers = reader.headers().map_err(|error| format!("header: {error}"))?;
+    let shape = Shape::find(headers, columns.as_ref())?;
+    let mut gathering =
+        Gathering { times, series: BTreeMap::new(), nodes: BTreeMap::new(), rows: 0 };
     let mut record = csv::StringRecord::new();
     loop {
         let line = reader.position().line();
@@ -65,60 +89,137 @@ fn parse(bytes: &[u8]) -> Result<Recording, String> {
         if !reader.read_record(&mut record).map_err(|error| fault(error.to_string()))? {
             break;
         }
-        let cells = columns.map(|at| record.get(at).unwrap_or_default().trim());
-        recording.take(cells, &sum).map_err(fault)?;
-        if recording.rows > ROWS_MAX {
-            return Err(format!("more than {ROWS_MAX} rows; split the file by time"));
+        let cell = |at: usize| record.get(at).unwrap_or_default().trim();
+        match &shape {
+            Shape::Long(places, fault_at) => {
+                let fault_cell = fault_at.map_or("", cell);
+                gathering.take_one(places.map(cell), fault_cell).map_err(fault)?;
+            }
+            Shape::Wide(time, series) => {
+                gathering.take_many(cell(*time), series, cell).map_err(fault)?;
+            }
+        }
+        if gathering.rows > ROWS_MAX {
+            return Err(format!("more than {ROWS_MAX} readings; split the file by time"));
         }
     }
-    for node in recording.nodes.values_mut() {
-        node.sort();
-    }
-    Ok(recording)
+    gathering.finish(sum)
 }
 
-impl Recording {
+/// A file on its way into a [`Recording`].
+struct Gathering {
+    times: Times,
+    /// The channel of each series, and its reading before.
+    series: BTreeMap<Series, (u8, Option<Before>)>,
+    nodes: BTreeMap<NodeKey, NodeRecording>,
+    rows: usize,
+}
+
+impl Gathering {
+    fn take_one(
+        &mut self,
+        [time, site, node, quantity, position, unit, value]: [&str; COLUMNS.len()],
+        fault: &str,
+    ) -> Result<(), String> {
+        let series = Series::named([site, node, quantity, position, unit])?;
+        let text = if value.is_empty() { fault } else { value };
+        let reading =
+            parse_value(series.quantity, text).map_err(|words| format!("value {words}"))?;
+        self.take(&series, time, "time", reading)
+    }
+
+    fn take_many<'row>(
+        &mut self,
+        time: &str,
+        series: &[(Series, String, usize)],
+        cell: impl Fn(usize) -> &'row str,
+    ) -> Result<(), String> {
+        for (series, name, at) in series {
+            let reading = parse_value(series.quantity, cell(*at))
+                .map_err(|words| format!("column `{name}`, value {words}"))?;
+            self.take(series, time, "time", reading)?;
+        }
+        Ok(())
+    }
+
     fn take(
         &mut self,
-        [time, site, node, quantity, position, unit, value]: [&str; 7],
-        sum: &[u8],
+        series: &Series,
+        time: &str,
+        column: &str,
+        reading: Reading,
     ) -> Result<(), String> {
-        let slug = |column: &str, text: &str| {
-            Slug::new(text).map_err(|error| format!("{column} `{text}`: {error}"))
-        };
-        let key = NodeKey { site: slug("site", site)?, node: slug("node", node)? };
-        let quantity: Quantity =
-            quantity.parse().map_err(|error| format!("quantity `{quantity}`: {error}"))?;
-        if unit != quantity.ucum() {
-            let ucum = quantity.ucum();
-            return Err(format!("unit `{unit}`: {quantity} is given in `{ucum}`; convert it"));
+        if !self.series.contains_key(series) {
+            let channel = self.add_channel(series)?;
+            self.series.insert(series.clone(), (channel, None));
         }
-        let time = parse_time(time)?;
-        let reading = parse_value(quantity, value)?;
-        let place = (quantity, slug("position", position)?);
-        let node =
-            self.nodes.entry(key).or_insert_with_key(|key| NodeRecording::new(flash_of(sum, key)));
-        let channel = match node.channels.iter().position(|channel| *channel == place) {
-            Some(index) => index,
-            None => {
-                node.channels.push(place);
-                node.channels.len() - 1
-            }
-        };
-        if channel >= wire::CHANNELS_MAX {
-            let max = wire::CHANNELS_MAX;
-            return Err(format!("a node has at most {max} channels; give some another node"));
+        let Some((channel, before)) = self.series.get_mut(series) else { return Ok(()) };
+        let time = self.times.parse(time, *before).map_err(|words| format!("{column} {words}"))?;
+        *before = Some(Before::next(*before, time));
+        if let Some(node) = self.nodes.get_mut(&series.node) {
+            node.readings.push((time, *channel, reading));
         }
-        let channel = u8::try_from(channel).map_err(|_| "too many channels".to_owned())?;
-        node.readings.push((time, channel, reading));
         self.rows += 1;
         Ok(())
+    }
+
+    fn add_channel(&mut self, series: &Series) -> Result<u8, String> {
+        let node = self.nodes.entry(series.node.clone()).or_insert_with(|| NodeRecording {
+            flash: FlashId(0),
+            channels: Vec::new(),
+            readings: Vec::new(),
+        });
+        let max = wire::CHANNELS_MAX;
+        let index = node.channels.len();
+        let channel = u8::try_from(index).ok().filter(|_| index < max).ok_or_else(|| {
+            format!("{} has more than {max} channels; give some another node", series.node)
+        })?;
+        node.channels.push((series.quantity, series.position.clone()));
+        Ok(channel)
+    }
+
+    /// Orders the readings of each node, leaves repeats out and draws the flashes.
+    fn finish(mut self, mut sum: Sha256) -> Result<Recording, String> {
+        let mut repeats = 0;
+        for node in self.nodes.values_mut() {
+            node.sort();
+            let before = node.readings.len();
+            let mut is_repeat = node.repeats().into_iter();
+            node.readings.retain(|_| !is_repeat.next().unwrap_or_default());
+            repeats += before - node.readings.len();
+        }
+        // Sequences count what is left: where that is less, an earlier version counted otherwise.
+        if repeats > 0 {
+            sum.update(b"without repeats");
+        }
+        let sum = sum.finalize();
+        for (key, node) in &mut self.nodes {
+            node.flash = flash_of(&sum, key);
+        }
+        Ok(Recording { nodes: self.nodes, rows: self.rows, repeats })
     }
 }
 
 impl NodeRecording {
-    fn new(flash: FlashId) -> Self {
-        Self { flash, channels: Vec::new(), readings: Vec::new() }
+    /// Returns of each reading whether one before it is the same to the letter.
+    fn repeats(&self) -> Vec<bool> {
+        let place =
+            |index: &usize| self.readings.get(*index).map(|(time, channel, _)| (*time, *channel));
+        let mut order: Vec<usize> = (0..self.readings.len()).collect();
+        order.sort_by_key(place);
+        let mut repeats = vec![false; order.len()];
+        for at_one_time in order.chunk_by(|a, b| place(a) == place(b)) {
+            let mut known: Vec<Reading> = Vec::with_capacity(at_one_time.len());
+            for &index in at_one_time {
+                let Some((.., reading)) = self.readings.get(index) else { continue };
+                if !known.contains(reading) {
+                    known.push(*reading);
+                } else if let Some(repeat) = repeats.get_mut(index) {
+                    *repeat = true;
+                }
+            }
+        }
+        repeats
     }
 
     fn sort(&mut self) {
@@ -152,17 +253,10 @@ fn flash_of(sum: &[u8], key: &NodeKey) -> FlashId {
     FlashId(u32::from_be_bytes(bytes))
 }
 
-fn parse_time(text: &str) -> Result<Timestamp, String> {
-    let time: jiff::Timestamp = text
-        .parse()
-        .map_err(|_| format!("time `{text}` is no RFC 3339 time such as 2026-05-01T06:00:00Z"))?;
-    Timestamp::from_micros(time.as_microsecond())
-        .ok_or_else(|| format!("time `{text}` does not lie between 1970 and 9999"))
-}
-
-/// An empty value is a reading that is missing; a fault's name stands for that fault.
+/// An empty value is a reading that is missing, as are `NaN`, `NA`, `N/A` and `null`; a fault's name
+/// stands for that fault.
 fn parse_value(quantity: Quantity, text: &str) -> Result<Reading, String> {
-    if text.is_empty() {
+    if text.is_empty() || MISSING.iter().any(|it| text.eq_ignore_ascii_case(it)) {
         return Ok(Err(Fault::NotPresent));
     }
     if let Ok(fault) = text.parse() {
@@ -170,14 +264,19 @@ fn parse_value(quantity: Quantity, text: &str) -> Result<Reading, String> {
     }
     let value: f64 = text.parse().map_err(|_| {
         let faults = Fault::ALL.map(Fault::name).join(", ");
-        format!("value `{text}` is neither a number nor empty nor one of {faults}")
+        let comma = if text.contains(',') { "; write the decimal point as `.`" } else { "" };
+        format!("`{text}` is neither a number nor empty nor one of {faults}{comma}")
     })?;
-    Scaled::from_f64(quantity, value).map(Ok).map_err(|error| format!("value `{text}`: {error}"))
+    Scaled::from_f64(quantity, value).map(Ok).map_err(|error| format!("`{text}`: {error}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn parse(bytes: &[u8]) -> Result<Recording, String> {
+        super::parse(bytes, &How::default())
+    }
 
     const HEADER: &str = "time,site,node,quantity,position,unit,value\n";
 
@@ -238,5 +337,122 @@ mod tests {
             |text: &str| parse(text.as_bytes()).unwrap().nodes.values().next().unwrap().flash;
         assert_eq!(flash(&row(400)), flash(&row(400)));
         assert_ne!(flash(&row(400)), flash(&row(401)));
+    }
+
+    #[test]
+    fn what_repeats_another_reading_to_the_letter_is_one_reading() {
+        let at = |minute: u32, value: &str| {
+            format!("2026-01-01T00:0{minute}:00Z,s,n,co2,c,[ppm],{value}\n")
+        };
+        let text = format!(
+            "{HEADER}{}{}{}{}{}",
+            at(1, "400"),
+            at(2, "400"),
+            at(1, "400"),
+            at(1, "401"),
+            at(1, "NaN")
+        );
+        let recording = parse(text.as_bytes()).unwrap();
+        assert_eq!((recording.rows, recording.repeats), (5, 1));
+        let node = recording.nodes.values().next().unwrap();
+        let values: Vec<_> = node.readings.iter().map(|(.., reading)| *reading).collect();
+        let [first, other, later] =
+            [400, 401, 400].map(|ppm| Ok(Scaled::from_f64(Quantity::Co2, f64::from(ppm)).unwrap()));
+        assert_eq!(values, [first, other, Err(Fault::NotPresent), later]);
+    }
+
+    #[test]
+    fn an_export_is_a_recording() {
+        let text = "time,site,zone,node,position,quantity,unit,value,fault,quality\n\
+                    2026-01-01T00:00:00Z,s,z,n,c,co2,[ppm],,checksum,9\n\
+                    2026-01-01T00:01:00Z,s,z,n,c,co2,[ppm],400,,1\n";
+        let recording = parse(text.as_bytes()).unwrap();
+        let node = recording.nodes.values().next().unwrap();
+        assert_eq!(node.readings[0].2, Err(Fault::Checksum));
+        assert!(node.readings[1].2.is_ok());
+    }
+
+    const COLUMNS_FILE: &str = r#"
+        time = "Time"
+        format = "%Y-%m-%d %H:%M"
+        time_zone = "Europe/Amsterdam"
+        [[series]]
+        column = "Tair"
+        site = "s"
+        node = "n"
+        quantity = "air_temperature"
+        position = "c"
+        unit = "Cel"
+        [[series]]
+        column = "RH"
+        site = "s"
+        node = "n"
+        quantity = "relative_humidity"
+        position = "c"
+        unit = "%"
+    "#;
+
+    fn wide(rows: &str) -> Result<Recording, String> {
+        let text = format!("\u{feff}Time;Tair;Other;RH\n{rows}");
+        super::parse(text.as_bytes(), &How { columns: Some(COLUMNS_FILE), time_zone: None })
+    }
+
+    #[test]
+    fn many_readings_a_row_go_in_through_the_hour_that_comes_twice() {
+        let recording = wide(
+            "2025-10-26 01:30;20.0;x;50\n2025-10-26 02:30;20.1;x;50\n2025-10-26 02:30;20.2;x;\n2025-10-26 03:30;20.3;x;na\n",
+        );
+        let recording = recording.unwrap();
+        let node = recording.nodes.values().next().unwrap();
+        let found: Vec<_> = node
+            .readings
+            .iter()
+            .map(|(time, channel, reading)| (time.millis() / 60_000, *channel, reading.is_ok()))
+            .collect();
+        let first = 1_761_438_600 / 60;
+        assert_eq!(
+            found,
+            [
+                (first - 60, 0, true),
+                (first - 60, 1, true),
+                (first, 0, true),
+                (first, 1, true),
+                (first + 60, 0, true),
+                (first + 60, 1, false),
+                (first + 120, 0, true),
+                (first + 120, 1, false),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_faulty_cell_of_many_is_named_with_its_column_value_and_remedy() {
+        let check = |rows: &str, words: &[&str]| {
+            let message = wide(rows).expect_err("a cell is faulty");
+            assert!(words.iter().all(|it| message.contains(it)), "{message}");
+        };
+        check("2025-10-26 02:30;20,1;x;50\n", &["line 2", "`Tair`", "`20,1`", "decimal point"]);
+        check("2025-10-26 02:30;20.1;x;150\n", &["line 2", "`RH`", "`150`", "between 0 and 100"]);
+        check("26.10.2025;20.1;x;50\n", &["line 2", "time `26.10.2025`", "`%Y-%m-%d %H:%M`"]);
+        check("2025-03-30 02:30;1;x;1\n", &["line 2", "never was in Europe/Amsterdam"]);
+        let told = |columns: &str| {
+            super::parse(b"Time,Tair\n", &How { columns: Some(columns), time_zone: None })
+                .unwrap_err()
+        };
+        assert!(told(COLUMNS_FILE).contains("no column `RH`; there are Time,Tair"));
+        assert!(told(&COLUMNS_FILE.replace("\"Cel\"", "\"degF\"")).contains("`Tair`: unit `degF`"));
+        assert!(told("time = 3").contains("--columns"));
+    }
+
+    #[test]
+    fn rows_that_are_read_otherwise_are_another_recording() {
+        let text = format!("{HEADER}2026-01-01T00:00:00,s,n,co2,c,[ppm],400\n");
+        let flash = |zone| {
+            let how = How { columns: None, time_zone: Some(zone) };
+            let recording = super::parse(text.as_bytes(), &how).unwrap();
+            recording.nodes.values().next().unwrap().flash
+        };
+        assert_eq!(flash("Asia/Shanghai"), flash("Asia/Shanghai"));
+        assert_ne!(flash("Asia/Shanghai"), flash("Etc/GMT-1"));
     }
 }
