@@ -29,6 +29,7 @@ const SERIES: u64 = 800;
 const LONG: u64 = SERIES;
 const LONG_POINTS: u64 = 525_600;
 const MINUTE_MS: i64 = 60_000;
+const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 86_400_000;
 /// 2025-01-01; the long series begins 370 days before.
 const BEGIN_MS: i64 = 1_735_689_600_000;
@@ -278,11 +279,13 @@ fn within(store: &Path, arguments: &Arguments, table: &mut Table) -> Result<()> 
     let engine = Engine::open_read_only(store)?;
     let time = |ms| Timestamp::from_millis(ms).context("a time after 1970");
     let [(from, to), _] = spans(arguments);
-    let (year, step) = (series_id_of(&engine, LONG)?, (to - from) / BUCKETS);
+    // Whole hours, as the gateway asks for them: nine, which makes 974 buckets of the year.
+    let step = ((to - from) / BUCKETS + HOUR_MS - 1) / HOUR_MS * HOUR_MS;
+    let year = series_id_of(&engine, LONG)?;
     let (from, to) = (time(from)?, time(to)?);
     let year_ms = median(|| Ok(engine.downsample(year, from, to, step, from).map(drop)?))?;
     table.row(
-        "a year of a series in 1,000 buckets, in process",
+        "a year of a series in buckets of 9 h, in process",
         (year_ms, YEAR_MS),
         "ms",
         Better::Lower,
