@@ -35,6 +35,8 @@ const TAKE_EVERY: Duration = Duration::from_millis(100);
 const RESEND_AFTER: Duration = Duration::from_secs(2);
 /// The most frames that a publisher keeps; with so many open it takes no more.
 const FRAMES_OPEN_MAX: usize = 400;
+/// Frames under way without an acknowledgement, as a node has them; the next one waits.
+const FRAMES_IN_FLIGHT_MAX: usize = 16;
 /// How long a publisher listens before it looks at its clock.
 const LISTEN: Duration = Duration::from_millis(20);
 /// How long it waits before the next try.
@@ -100,6 +102,7 @@ impl Publisher {
             named: Arc::clone(&named),
             shared: Arc::clone(shared),
             is_up: false,
+            upto: 0,
             taken: began,
             sent: began,
         };
@@ -145,6 +148,8 @@ struct Node {
     named: Arc<Mutex<BTreeSet<u64>>>,
     shared: Arc<Shared>,
     is_up: bool,
+    /// The last frame that was sent since everything open was.
+    upto: u64,
     taken: Instant,
     sent: Instant,
 }
@@ -194,9 +199,9 @@ impl Node {
             quality: None,
         });
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner).entries.extend(entries);
-        self.send(first, &readings);
         self.open.insert(first, readings);
         self.shared.open.fetch_add(1, Ordering::Relaxed);
+        self.send_next();
     }
 
     fn uptime(&self) -> u64 {
@@ -251,9 +256,19 @@ impl Node {
 
     fn send_all(&mut self) {
         self.sent = Instant::now();
-        for (first, readings) in &self.open {
-            self.send(*first, readings);
+        self.upto = 0;
+        self.send_next();
+    }
+
+    /// Sends what is next, as long as not too much is under way.
+    fn send_next(&mut self) {
+        for (first, readings) in self.open.iter().take(FRAMES_IN_FLIGHT_MAX) {
+            if *first > self.upto {
+                self.send(*first, readings);
+            }
         }
+        let last = self.open.keys().take(FRAMES_IN_FLIGHT_MAX).last().copied();
+        self.upto = self.upto.max(last.unwrap_or_default());
     }
 
     fn send(&self, first: u64, readings: &[Sampled]) {
@@ -308,6 +323,7 @@ impl Node {
         self.shared.open.fetch_sub(named, Ordering::Relaxed);
         if named > 0 {
             self.sent = Instant::now();
+            self.send_next();
         }
     }
 }
