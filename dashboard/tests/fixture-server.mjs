@@ -7,6 +7,7 @@ import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { gauges } from './fixtures/gauge.mjs';
 import { night } from './fixtures/night.mjs';
 import { nursery } from './fixtures/nursery.mjs';
 
@@ -139,7 +140,10 @@ function channelJson(channel) {
   const [unit, decimals] = UNITS[channel.quantity];
   const latest = latestOf(channel);
   const input = latest.fault ? 'fault' : now() - latest.time_ms > 4 * MINUTE ? 'stale' : 'good';
-  return { id: channel.id, site: 'nanchuan', zone: channel.house.zone, node: channel.node, position: channel.position, quantity: channel.quantity, unit, decimals, latest, input };
+  return { id: channel.id, site: 'nanchuan', zone: channel.house.zone, node: channel.node, position: channel.position, quantity: channel.quantity, unit, decimals, latest, input, derived_from: derivedFrom(channel) };
+}
+function derivedFrom({ node, position, quantity }) {
+  return quantity === 'vapour_pressure_deficit' ? ['air_temperature', 'relative_humidity'].map((input) => `${node}/${position}/${input}`) : [];
 }
 
 // Alarms: one active and unanswered, one returned and unanswered, one answered, and older ones.
@@ -273,6 +277,7 @@ const ADVICE = {
   check: name('到 2 号房看喷雾：喷头有没有出雾，水压表是否高于 0.2 MPa，电磁阀手动能否打开。', 'Go to house 2 and look at the mist: do the nozzles spray, is the water pressure above 0.2 MPa, does the valve open by hand?'),
   action: name('先手动喷雾 30 秒并拉遮阳网，再换电磁阀或疏通过滤器。湿度回到 76 % 以上 10 分钟后报警自行结束。', 'Mist by hand for 30 s and draw the shade screen, then replace the valve or clear the filter. The alarm ends by itself once humidity has been above 76 % for 10 min.'),
 };
+const gauge = gauges({ START, now, UNITS });
 const nightRoutes = night({ START, ZONE_MS, now, noise, sun, houses, channels, UNITS, models, bandOf, alarmJson, SITE });
 const nurseryRoutes = nursery({ START, now, houses, SITE, night: nightRoutes });
 const RIGHTS = {
@@ -394,6 +399,19 @@ const server = createServer(async (request, response) => {
   if (kind === 'channels' && action === 'series') {
     const channel = channels.find((entry) => entry.id === Number(id));
     return channel ? json(200, series(channel, ...span(), Number(url.searchParams.get('points') ?? 500))) : problem(404, 'not_found', '没有这个通道。', 'There is no such channel.');
+  }
+  if (kind === 'channels' && action === 'calibrations') {
+    const channel = channels.find((entry) => entry.id === Number(id));
+    if (!channel) return problem(404, 'not_found', '没有这个通道。', 'There is no such channel.');
+    if (request.method !== 'POST') return json(200, gauge.known(world, channel));
+    const said = await body(request);
+    enter(world);
+    return said.points.length > 0 ? json(201, gauge.add(world, channel, said)) : problem(422, 'invalid_value', '请给出一个校准点。', 'Give a point.');
+  }
+  if (kind === 'calibrations' && action === 'withdrawal') {
+    const { why } = await body(request);
+    enter(world);
+    return json(200, gauge.withdraw(world, channels, Number(id), why));
   }
   return problem(404, 'not_found', '没有这个地址。', 'There is no such address.');
 });

@@ -285,3 +285,33 @@ test('the authority is told to whoever asks, in groups that eyes can compare', a
   await expect(page.getByRole('img', { name: /miaopu\.local/u })).toBeVisible();
   await expect(page.getByRole('link', { name: 'Download the certificate' })).toHaveAttribute('href', '/ca.crt');
 });
+
+for (const { locale, colorScheme, width } of LOOKS.filter(({ width }) => width !== 820)) {
+  test(`a sensor is calibrated in ${locale}, ${colorScheme}, ${width} px`, async ({ browser }) => {
+    const context = await browser.newContext({ locale, colorScheme, viewport: { width, height: width < 768 ? 844 : 900 } });
+    const page = await context.newPage();
+    const wrong = complaints(page);
+    const zh = locale === 'zh-CN';
+    await enter(context, 'calm', 'technician');
+    await page.goto('/houses/nanchuan/house-2');
+    await expect(page.getByText(zh ? '由气温与相对湿度计算得出' : 'Computed from air temperature and relative humidity')).toBeVisible();
+    await page.getByRole('button', { name: zh ? '传感器校准' : 'Calibrate sensors' }).click();
+    const dialog = page.getByRole('dialog');
+    await expect(dialog.getByText('li.na')).toBeVisible();
+    await expectNoSideways(page);
+    await expectAccessible(page);
+    const channel = dialog.getByRole('combobox');
+    expect(await channel.locator('option').allTextContents()).not.toContain(zh ? '水汽压差' : 'VPD');
+    await dialog.getByLabel(zh ? /传感器读数/u : /Sensor says/u).first().fill('25,3');
+    await dialog.getByLabel(zh ? /标准值/u : /True value/u).first().fill('25');
+    await dialog.getByRole('button', { name: zh ? '录入校准' : 'Enter calibration' }).click();
+    await expect(dialog.getByText(zh ? /每个读数加 [-−]0\.30/u : /[-−]0\.30.°C added/u)).toHaveCount(2);
+    if (process.env['SHOTS']) await page.screenshot({ path: `${process.env['SHOTS']}/${locale}-${width}.png` });
+    await dialog.getByRole('button', { name: zh ? '撤回' : 'Withdraw' }).first().click();
+    await dialog.getByLabel(zh ? '撤回的原因' : 'Why it is withdrawn').fill('wrong bench');
+    await dialog.getByRole('button', { name: zh ? '撤回' : 'Withdraw' }).first().click();
+    await expect(dialog.getByText('wrong bench')).toBeVisible();
+    expect(wrong).toEqual([]);
+    await context.close();
+  });
+}

@@ -1,8 +1,8 @@
 //! A fresh export, read back.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use measure::{Quantity, Scaled};
 use serde_json::Value;
 
@@ -79,7 +79,8 @@ pub fn export(data: &Path, into: &Path, node: &str) -> Result<Exported> {
         .arg(into))?;
     let mut dictionary = into.as_os_str().to_owned();
     dictionary.push(".dictionary.json");
-    let dictionary = serde_json::from_slice(&fs::read(dictionary)?)?;
+    let dictionary: Value = serde_json::from_slice(&fs::read(dictionary)?)?;
+    let derived = derived(&dictionary, node);
     let mut rows = Vec::new();
     let mut reader = csv::Reader::from_path(into)?;
     let headers = reader.headers()?.clone();
@@ -98,6 +99,11 @@ pub fn export(data: &Path, into: &Path, node: &str) -> Result<Exported> {
         if cell(at_node) != node {
             continue;
         }
+        // What the gateway computed was never taken by a node, so that no ledger has it.
+        if derived.contains(&(cell(at_position).to_owned(), cell(at_quantity).to_owned())) {
+            ensure!(cell(at_sequence).is_empty(), "a derived row has a sequence: {record:?}");
+            continue;
+        }
         let quantity: Quantity = cell(at_quantity).parse()?;
         let value = match cell(at_value) {
             "" => Err(cell(at_fault).to_owned()),
@@ -113,4 +119,13 @@ pub fn export(data: &Path, into: &Path, node: &str) -> Result<Exported> {
         });
     }
     Ok(Exported { rows, dictionary })
+}
+
+/// Returns position and quantity of every series of a node that the gateway computed.
+fn derived(dictionary: &Value, node: &str) -> BTreeSet<(String, String)> {
+    let text =
+        |it: &Value, key: &str| it.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let series = dictionary.get("series").and_then(Value::as_array).into_iter().flatten();
+    let derived = |it: &&Value| it.get("derived_from").is_some() && text(it, "node") == node;
+    series.filter(derived).map(|it| (text(it, "position"), text(it, "quantity"))).collect()
 }

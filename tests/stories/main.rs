@@ -3,6 +3,7 @@
 #![expect(clippy::indexing_slicing, reason = "an absent key of JSON reads as null")]
 
 mod backup;
+mod calibrated;
 mod commands;
 mod demonstration;
 mod foreign;
@@ -27,11 +28,12 @@ use anyhow::Result;
 /// A story and its name, which is a claim.
 type Story = (&'static str, fn() -> Result<()>);
 
-const STORIES: [Story; 17] = [
+const STORIES: [Story; 18] = [
     ("commands_name_what_is_wrong_and_exit_by_its_kind", commands::tell),
     ("a_recording_is_history_and_stored_once", recorded::tell),
     ("a_recorded_season_with_all_its_faults_comes_out_as_it_went_in", season::tell),
     ("what_is_not_understood_is_listed_taken_again_and_dropped", letters::tell),
+    ("a_late_calibration_changes_what_it_touches_and_nothing_else", calibrated::tell),
     ("a_study_holds_what_its_raw_readings_say", study::tell),
     ("a_passport_file_is_kept_but_for_its_faulty_rows", germplasm::tell),
     ("a_hot_bench_reaches_a_person_who_acknowledges_it", hot_house::tell),

@@ -189,10 +189,15 @@ fn exported(data: &Path, into: &Path) -> Result<Kept> {
     };
     let [at_time, at_quantity] = [column("time")?, column("quantity")?];
     let [at_value, at_fault] = [column("value")?, column("fault")?];
+    let at_sequence = column("sequence")?;
     let mut kept = Kept::new();
     for record in reader.records() {
         let record = record?;
         let cell = |at: usize| record.get(at).unwrap_or_default();
+        if cell(at_sequence).is_empty() {
+            // The gateway computed it; it was in no recording.
+            continue;
+        }
         let quantity: Quantity = cell(at_quantity).parse()?;
         let value = match cell(at_value) {
             "" => Err(cell(at_fault).to_owned()),

@@ -9,10 +9,13 @@ import type {
   Batches,
   BatchMove,
   BatchStageChange,
+  Calibrations,
+  CalibrationTouched,
   Contact,
   Crop,
   Import,
   NewBatch,
+  NewCalibration,
   NewNode,
   NewSite,
   NewToken,
@@ -174,4 +177,16 @@ export function notify(signal?: AbortSignal): Promise<Notify> {
 /** Sends a test message to oneself through every channel. */
 export function testNotify(): Promise<void> {
   return post('/notify/test', {});
+}
+
+export function calibrations(channel: number, signal?: AbortSignal): Promise<Calibrations> {
+  return get(`/channels/${channel}/calibrations`, signal);
+}
+
+export function addCalibration(channel: number, body: NewCalibration): Promise<CalibrationTouched> {
+  return give(`/channels/${channel}/calibrations`, body);
+}
+
+export function withdrawCalibration(number: number, why: string): Promise<CalibrationTouched> {
+  return give(`/calibrations/${number}/withdrawal`, { why });
 }

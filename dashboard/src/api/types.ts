@@ -332,7 +332,11 @@ latest: Latest | null,
 /**
  * Good, stale or faulted.
  */
-input: InputState, };
+input: InputState,
+/**
+ * The channels that it is computed from, as `node/position/quantity`; empty where it is measured.
+ */
+derived_from: Array<string>, };
 
 /**
  * The latest sample of a channel.
@@ -2696,6 +2700,203 @@ limits_left: number,
  * What it was told to do last, newest first.
  */
 commands: Array<NodeCommandStanding>, };
+
+/**
+ * What the sensor said, and what was true then, in the unit of the channel.
+ */
+export type CalibrationPoint = {
+/**
+ * What the sensor said, before any calibration of the gateway.
+ */
+raw: number,
+/**
+ * What the reference said.
+ */
+reference: number, };
+
+/**
+ * `POST /channels/{id}/calibrations`: either `offset`, or one or two `points`.
+ */
+export type NewCalibration = {
+/**
+ * From when it holds, until the next one does: RFC 3339, or milliseconds since 1970.
+ */
+from: string,
+/**
+ * What is added to every reading, in the unit of the channel.
+ */
+offset: number | null,
+/**
+ * One point makes an offset, two make a straight line.
+ */
+points: Array<CalibrationPoint>,
+/**
+ * With what it was measured, such as the number of a certificate; may be empty.
+ */
+note: string, };
+
+/**
+ * `POST /calibrations/{number}/withdrawal`.
+ */
+export type CalibrationWithdrawal = {
+/**
+ * Why it does not hold after all.
+ */
+why: string, };
+
+/**
+ * That a calibration was withdrawn.
+ */
+export type CalibrationWithdrawn = {
+/**
+ * When.
+ */
+at_ms: number,
+/**
+ * By whom.
+ */
+by: string,
+/**
+ * Why.
+ */
+why: string, };
+
+/**
+ * A span of a channel that was or is computed again, and what became of it.
+ */
+export type CalibrationWork = {
+/**
+ * From when.
+ */
+from_ms: number,
+/**
+ * Until when; absent where it has no end.
+ */
+to_ms: number | null,
+/**
+ * Readings that were looked at so far.
+ */
+readings: number,
+/**
+ * Readings whose flag has become another one.
+ */
+flags: number,
+/**
+ * Derived samples that have become others.
+ */
+derived: number,
+/**
+ * When it was done as a whole; absent while it is not.
+ */
+done_ms: number | null, };
+
+/**
+ * A version of a channel's calibration.
+ */
+export type Calibration = {
+/**
+ * Its number: a later one is greater.
+ */
+number: number,
+/**
+ * From when it holds.
+ */
+from_ms: number,
+/**
+ * Until when it holds; absent where nothing follows.
+ */
+to_ms: number | null,
+/**
+ * Whether it ever holds: it is neither withdrawn nor replaced by a later one from the same time.
+ */
+holds: boolean,
+/**
+ * Its points, one or two. An offset is the point whose raw value is 0.
+ */
+points: Array<CalibrationPoint>,
+/**
+ * True steps for one raw step; 1 for an offset.
+ */
+gain: number,
+/**
+ * Who measured it.
+ */
+by: string,
+/**
+ * When it was entered.
+ */
+entered_ms: number,
+/**
+ * With what it was measured.
+ */
+note: string,
+/**
+ * That and why it was withdrawn; absent where it was not.
+ */
+withdrawn: CalibrationWithdrawn | null,
+/**
+ * What was or is computed again because of it.
+ */
+work: Array<CalibrationWork>, };
+
+/**
+ * `GET /channels/{id}/calibrations`: the newest first.
+ */
+export type Calibrations = {
+/**
+ * The channel's id.
+ */
+channel: number,
+/**
+ * UCUM unit of the points.
+ */
+unit: string,
+/**
+ * The number of the calibration that the node itself applies, before the gateway's; 0 for none.
+ */
+on_node: number,
+/**
+ * Every version, the withdrawn ones too.
+ */
+calibrations: Array<Calibration>, };
+
+/**
+ * A span in which readings have another value.
+ */
+export type CalibrationSpan = {
+/**
+ * From when.
+ */
+from_ms: number,
+/**
+ * Until when; absent where it has no end.
+ */
+to_ms: number | null, };
+
+/**
+ * What a calibration that was entered or withdrawn touches.
+ */
+export type CalibrationTouched = {
+/**
+ * The calibration.
+ */
+number: number,
+/**
+ * Where readings have another value since.
+ */
+spans: Array<CalibrationSpan>,
+/**
+ * How many readings are stored there.
+ */
+readings: number,
+/**
+ * How many samples that are derived from the channel are stored there.
+ */
+derived: number,
+/**
+ * The channel's calibrations as they are now.
+ */
+now: Calibrations, };
 
 /**
  * A channel as the node says it.

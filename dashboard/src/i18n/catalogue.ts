@@ -1,11 +1,13 @@
 // Every word that the page says, in both languages, Chinese first. `{name}` is replaced; in
 // `{n|one|many}` the form that fits the number is chosen. Not here: formats of numbers and times.
 
+import { calibrationEn, calibrationZh } from './catalogue/calibration';
 import { nightEn, nightZh } from './catalogue/night';
 import { nurseryEn, nurseryZh } from './catalogue/nursery';
 import { startEn, startZh } from './catalogue/start';
 
 export const zh = {
+  ...calibrationZh,
   ...nightZh,
   ...nurseryZh,
   ...startZh,
@@ -406,6 +408,7 @@ export const zh = {
 export type Key = keyof typeof zh;
 
 export const en: Record<Key, string> = {
+  ...calibrationEn,
   ...nightEn,
   ...nurseryEn,
   ...startEn,

@@ -70,7 +70,7 @@ describe('alarms', () => {
 
 describe('live samples', () => {
   const channel = (time_ms: number, value: number): Channel => ({
-    id: 7, site: 's', zone: 'a', node: 'n', position: 'p', quantity: 'co2', unit: '[ppm]', decimals: 0, input: 'good',
+    id: 7, site: 's', zone: 'a', node: 'n', position: 'p', quantity: 'co2', unit: '[ppm]', decimals: 0, input: 'good', derived_from: [],
     latest: { time: '', time_ms, value, fault: null, quality: 'good' },
   });
   const overview = {

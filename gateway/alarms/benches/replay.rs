@@ -108,6 +108,7 @@ fn rules() -> Rules {
         quantity: Quantity::AirTemperature,
         expected_interval_ms: None,
         asleep_ms: 0,
+        is_derived: false,
     };
     let channels: Vec<_> = (0..CHANNELS).map(channel).collect();
     Rules::new(vec![rules_for(&site, &zone, Some(&stage), &channels, &ConfirmedLimits::default())])

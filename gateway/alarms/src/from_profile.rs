@@ -29,10 +29,12 @@ pub struct ZoneChannel {
     /// How long its node sleeps between two connections, in milliseconds; 0 for one that stays
     /// connected. It is silent no earlier than [`crate::INTERVALS_UNTIL_GAP`] intervals after that.
     pub asleep_ms: u32,
+    /// It is computed from others, whose silence and faults are alarms of their own.
+    pub is_derived: bool,
 }
 
-/// Returns the rules of a zone: for each of its channels one of silence, one of faults, and one of
-/// the limits that the stage's bands and the zone's overrides give its quantity.
+/// Returns the rules of a zone: for each of its measured channels one of silence, one of faults, and
+/// for each channel one of the limits that the stage's bands and the zone's overrides give its quantity.
 ///
 /// A band's alarm limit makes a level of severity high that needs [`ON_DELAY_MS_DEFAULT`]; outside
 /// the target alone nothing is raised. A limit whose source is weak wakes nobody
@@ -70,10 +72,11 @@ pub fn rules_for(
     let channel_rules = |channel: &ZoneChannel| {
         let interval_ms = channel.expected_interval_ms.unwrap_or(zone.expected_interval_ms);
         let id = |number| RuleId { channel: channel.id, number };
-        let mut rules = vec![
-            blind(id(RuleId::STALE), RuleKind::Stale, interval_ms, channel.asleep_ms),
-            blind(id(RuleId::FAULT), RuleKind::Fault, interval_ms, 0),
-        ];
+        let mut rules = Vec::new();
+        if !channel.is_derived {
+            rules.push(blind(id(RuleId::STALE), RuleKind::Stale, interval_ms, channel.asleep_ms));
+            rules.push(blind(id(RuleId::FAULT), RuleKind::Fault, interval_ms, 0));
+        }
         let levels = limits(channel.quantity, &wanted);
         if !levels.is_empty() {
             let kind = RuleKind::Limit;

@@ -191,6 +191,7 @@ fn rules(look: &Look, zone: &Zone, stage: Option<&Stage>) -> Vec<ChannelRules> {
             quantity: key.quantity,
             expected_interval_ms: None,
             asleep_ms: 0,
+            is_derived: false,
         })
         .collect();
     alarms::rules_for(site, zone, stage, &channels, &look.nursery.confirmed).channels

@@ -107,7 +107,7 @@ fn study_of(state: &State, look: &Look, batch: &Batch) -> Result<Option<Study>, 
     let asked =
         StudyAsked { batches: vec![format!("{}/{}", batch.site, batch.id)], from: None, to: None };
     let known = (look.nursery.profiles.clone(), look.nursery.sources.clone());
-    match gather_study(&state.registry, &*state.store, known, &asked, look.now) {
+    match gather_study(&state.registry, &state.calibrated, known, &asked, look.now) {
         Ok(study) => Ok(Some(study)),
         Err(StudyError::EmptySpan { .. }) => Ok(None),
         Err(error) => Err(error.into()),

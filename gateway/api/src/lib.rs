@@ -8,6 +8,7 @@ mod ask;
 mod bands;
 mod batches;
 mod buckets;
+mod calibrations;
 mod charts;
 mod clock;
 mod convert;
@@ -45,6 +46,7 @@ pub use ask::{BODY_BYTES_MAX, BODY_WAIT};
 pub use bands::NIGHTS_SPAN_MS_MAX;
 pub use batches::SISTERS_MAX;
 pub use buckets::{POINTS_DEFAULT, POINTS_MAX, STEPS_MS};
+pub use calibrations::{CalibrationError, add_calibration, withdraw_calibration};
 pub use clock::Clock;
 pub use events::{LINES_MAX, STREAMS_MAX};
 pub use exposures::COURSE_HOURS_MAX;
@@ -70,4 +72,4 @@ pub use state::{
     ORDERS_MAX, Order, OrderError, Presence, Reach, State, alarm_desk, announcements,
 };
 pub use studies::{EXPORT_STALL_WAIT, EXPORTS_MAX, PREVIEW_ROWS_MAX};
-pub use study::{StudyAsked, StudyError, gather_study};
+pub use study::{StudyAsked, StudyError, corrections, gather_study};

@@ -115,7 +115,16 @@ impl Look {
             decimals: shown_decimals(key.quantity),
             latest: self.latest(id).map(|sample| latest(sample, key.quantity)),
             input: self.input(id, key),
+            derived_from: self
+                .derived_from(key)
+                .map(|inputs| inputs.iter().map(within).collect())
+                .unwrap_or_default(),
         }
+    }
+
+    /// Returns what a series is computed from; `None` where it is measured.
+    pub(crate) fn derived_from(&self, key: &SeriesKey) -> Option<&[SeriesKey]> {
+        self.nursery.derivations.get(key).map(Vec::as_slice)
     }
 
     /// Returns every channel, by number.
@@ -229,6 +238,11 @@ impl Look {
         keys.dedup();
         keys.into_iter().map(|key| self.node_with(key, newest.get(key).copied())).collect()
     }
+}
+
+/// Returns the name of a channel within its site.
+fn within(key: &SeriesKey) -> String {
+    format!("{}/{}/{}", key.node.node, key.position, key.quantity)
 }
 
 /// Returns what grows in every zone now.

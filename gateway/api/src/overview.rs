@@ -131,8 +131,10 @@ pub(crate) fn summary(
             Severity::Low => &mut alarms.low,
         } += 1;
     }
+    // A derived channel is silent with those that it is computed from, which are counted.
     let silent = |(id, key): &&(SeriesId, &SeriesKey)| {
-        matches!(look.input(*id, key), InputState::Stale | InputState::Fault)
+        look.derived_from(key).is_none()
+            && matches!(look.input(*id, key), InputState::Stale | InputState::Fault)
     };
     let shown = shown(&series, worst.as_ref().map(|worst| worst.channel));
     let channels = shown.into_iter().map(|(id, key)| glance(state, look, zone, id, key));

@@ -145,6 +145,7 @@ fn thing(what: &str) -> &str {
         "user" => "用户",
         "token" => "令牌",
         "node" => "节点",
+        "calibration" => "校准",
         "release" => "固件版本",
         "dead letter" => "死信",
         "rollout" => "固件升级",

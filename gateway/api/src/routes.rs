@@ -35,8 +35,8 @@ use crate::guard::{COOKIE_NAME, Guard, gate};
 use crate::problem::Refusal;
 use crate::server::Shared;
 use crate::{
-    answers, batches, charts, events, firmware, folk, germplasm, inbox, letters, messages, metrics,
-    night, nodes, places, session, trust, types,
+    answers, batches, calibrations, charts, events, firmware, folk, germplasm, inbox, letters,
+    messages, metrics, night, nodes, places, session, trust, types,
 };
 use crate::{exposures, sheet, studies};
 
@@ -247,6 +247,7 @@ fn table() -> Vec<Route> {
     let mut routes = session_routes();
     routes.extend(reading_routes());
     routes.extend(place_routes());
+    routes.extend(calibration_routes());
     routes.extend(firmware_routes());
     routes.extend(letter_routes());
     routes.extend(batch_routes());
@@ -380,6 +381,36 @@ fn place_routes() -> Vec<Route> {
         )
         .takes::<types::NodeAsk>()
         .gives_with::<types::NodeStanding>("202", "It is being told."),
+    ]
+}
+
+fn calibration_routes() -> Vec<Route> {
+    const READ: Guard = Guard::Right(Right::Read);
+    const NODES: Guard = Guard::Right(Right::ManageNodes);
+    vec![
+        Route::get(
+            "/channels/{id}/calibrations",
+            READ,
+            calibrations::list,
+            ("calibrations", "How a channel's sensor reads against a reference, the newest first"),
+        )
+        .gives::<types::Calibrations>(),
+        Route::post(
+            "/channels/{id}/calibrations",
+            NODES,
+            calibrations::add,
+            ("add_calibration", "Enter a calibration; what it touches is computed again"),
+        )
+        .takes::<types::NewCalibration>()
+        .gives_with::<types::CalibrationTouched>("201", "It holds from now on."),
+        Route::post(
+            "/calibrations/{number}/withdrawal",
+            NODES,
+            calibrations::withdraw,
+            ("withdraw_calibration", "Withdraw a calibration; what that touches is computed again"),
+        )
+        .takes::<types::CalibrationWithdrawal>()
+        .gives::<types::CalibrationTouched>(),
     ]
 }
 

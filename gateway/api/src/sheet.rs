@@ -103,6 +103,7 @@ fn study(state: &State, look: &Look, (from, to): (Timestamp, Timestamp)) -> Resu
         sources: Vec::new(),
         series: state.store.series()?,
         passports: Vec::new(),
+        corrections: export::Corrections::default(),
         readings_max: None,
     })
 }

@@ -1,13 +1,13 @@
 //! What the daemon hands in: everything that the API answers from.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use alarms::{Action, AlarmId, ConfirmedLimits, Rules};
 use measure::{NodeKey, Timestamp};
 use nursery::{Batch, Profile, Site, Source, Zone};
 use registry::Registry;
-use store::{Sample, Store};
+use store::{Sample, SeriesKey, Store};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tracing::warn;
 
@@ -25,8 +25,12 @@ pub const ORDERS_MAX: usize = 64;
 
 /// Everything that the API answers from.
 pub struct State {
-    /// The readings.
+    /// The readings, calibrated.
     pub store: Arc<dyn Store>,
+    /// The same store, to let other calibrations hold.
+    pub calibrated: Arc<quality::Calibrated>,
+    /// Rung when calibrations were changed here, so that what they touch is computed again at once.
+    pub recalibrated: Arc<Notify>,
     /// Sites, zones, nodes, people and alarms.
     pub registry: Arc<Registry>,
     /// The nursery's clock, which a demonstration may run faster.
@@ -110,6 +114,8 @@ pub struct Nursery {
     pub sources: Vec<Source>,
     /// The weak limits that people of this nursery have confirmed.
     pub confirmed: ConfirmedLimits,
+    /// The series that are computed, each with those that it is computed from.
+    pub derivations: BTreeMap<SeriesKey, Vec<SeriesKey>>,
     /// The rules made from them, which the alarm engine judges by.
     pub rules: Rules,
 }

@@ -196,7 +196,7 @@ fn gather(state: &State, look: &Look, asked: &StudyAsked) -> Result<Study, Refus
         return Err(StudyError::NoBatch.into());
     }
     let known = (look.nursery.profiles.clone(), look.nursery.sources.clone());
-    Ok(gather_study(&state.registry, &*state.store, known, asked, look.now)?)
+    Ok(gather_study(&state.registry, &state.calibrated, known, asked, look.now)?)
 }
 
 fn refuse_too_large(readings: u64) -> Result<(), Refusal> {

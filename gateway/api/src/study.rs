@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use alarms::DayClock;
+use export::Corrections;
 use export::study::{BATCHES_MAX, LightOf, Study};
 use exposure::{Light, Span};
 use measure::{Slug, Timestamp};
 use nursery::{Batch, Profile, Site, Source, Zone};
+use quality::Calibrated;
 use registry::{BatchState, Registry};
 use store::Store;
 
@@ -70,7 +72,7 @@ fn listed(batches: &[String]) -> String {
 /// Any of [`StudyError`].
 pub fn gather_study(
     registry: &Registry,
-    store: &dyn Store,
+    store: &Calibrated,
     (profiles, sources): (Vec<Profile>, Vec<Source>),
     asked: &StudyAsked,
     now: Timestamp,
@@ -105,7 +107,24 @@ pub fn gather_study(
         series: store.series()?,
         passports,
         light,
+        corrections: corrections(registry, store)?,
         readings_max: None,
+    })
+}
+
+/// Returns how values of a store came about that nobody measured so.
+///
+/// # Errors
+/// Where the registry can't be read.
+pub fn corrections(
+    registry: &Registry,
+    store: &Calibrated,
+) -> Result<Corrections, registry::Error> {
+    let derivations = registry.derivations()?.into_iter().map(|it| (it.channel, it.inputs));
+    Ok(Corrections {
+        raw: Some(Arc::clone(store.raw())),
+        versions: registry.calibrations()?,
+        derivations: derivations.collect(),
     })
 }
 

@@ -5,6 +5,7 @@
 //! 1970 (`*_ms`) in columns that a chart draws. Numbers carry their unit beside them.
 
 mod batches;
+mod calibrations;
 mod exposures;
 mod firmware;
 mod letters;
@@ -20,6 +21,10 @@ pub use batches::{
     Accession, AccessionDetail, Accessions, Batch, BatchClose, BatchDetail, BatchEvent, BatchMove,
     BatchPlacement, BatchStage, BatchStageChange, Batches, Descriptor, Import, ImportFault,
     NewBatch,
+};
+pub use calibrations::{
+    Calibration, CalibrationPoint, CalibrationSpan, CalibrationTouched, CalibrationWithdrawal,
+    CalibrationWithdrawn, CalibrationWork, Calibrations, NewCalibration,
 };
 pub use exposures::{
     BatchExposure, BatchSeries, Exposure, Integral, OffsetStage, Sheet, SheetQuantity, SheetZone,
@@ -283,6 +288,8 @@ pub struct Channel {
     pub latest: Option<Latest>,
     /// Good, stale or faulted.
     pub input: InputState,
+    /// The channels that it is computed from, as `node/position/quantity`; empty where it is measured.
+    pub derived_from: Vec<String>,
 }
 
 /// The latest sample of a channel.

@@ -3,6 +3,7 @@
 
 mod curated;
 mod founded;
+mod gauged;
 #[path = "https/mod.rs"]
 mod https;
 mod nights;
@@ -26,7 +27,7 @@ fn routes() -> Vec<(String, String, Option<String>, bool)> {
             let right = operation["x-right"].as_str().map(str::to_owned);
             let open = operation.get("security").is_none();
             let path = path.replace("{id}", "0").replace("{site}", "s").replace("{zone}", "z");
-            let path = path.replace("{batch}", "b");
+            let path = path.replace("{batch}", "b").replace("{number}", "0");
             let path = path.replace("{user}", "nobody").replace("{name}", "nothing");
             routes.push((method.to_uppercase(), path, right, open));
         }

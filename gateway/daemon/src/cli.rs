@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use measure::{NodeKey, Slug};
+use store::SeriesKey;
 
 use crate::listen::Listen;
 
@@ -45,6 +46,9 @@ pub(crate) enum Command {
     /// Signs firmware for nodes, keeps it and offers it to them.
     #[command(subcommand)]
     Firmware(FirmwareCommand),
+    /// Says how sensors read against a reference: what comes in stays as it was taken.
+    #[command(subcommand)]
+    Calibration(CalibrationCommand),
     /// Exports readings as CSV with a data dictionary and a checksum; with --study what batches lived
     /// through beside them.
     Export(ExportArgs),
@@ -440,6 +444,95 @@ pub(crate) struct FirmwareOfferArgs {
     /// The release.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) release: u32,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CalibrationCommand {
+    /// Enters a calibration and says what it touches; a running gateway computes that again.
+    Add(CalibrationAddArgs),
+    /// Lists every version: what holds, what was replaced, what was withdrawn.
+    List(CalibrationListArgs),
+    /// Withdraws a version: it counts as if it had never been entered, and stays in the list.
+    Withdraw(CalibrationWithdrawArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CalibrationAddArgs {
+    /// Folder of the data; the gateway may be running.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// The channel.
+    #[arg(long, value_name = "SITE/NODE/POSITION/QUANTITY", value_parser = channel)]
+    pub(crate) channel: SeriesKey,
+    /// From when it holds (RFC 3339), until the next one of the channel does.
+    #[arg(long, value_name = "T")]
+    pub(crate) from: jiff::Timestamp,
+    /// What is added to every reading, in the unit of the quantity.
+    #[arg(
+        long,
+        value_name = "X",
+        allow_hyphen_values = true,
+        conflicts_with = "points",
+        required_unless_present = "points"
+    )]
+    pub(crate) offset: Option<f64>,
+    /// What the sensor said and what was true, in the unit of the quantity: one point makes an offset,
+    /// two make a straight line.
+    #[arg(
+        long = "point",
+        value_name = "RAW=REF",
+        allow_hyphen_values = true,
+        value_parser = point
+    )]
+    pub(crate) points: Vec<(f64, f64)>,
+    /// With what it was measured, such as the number of a certificate.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(crate) note: String,
+    /// Who measured it.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: Option<String>,
+}
+
+fn channel(text: &str) -> Result<SeriesKey, String> {
+    let refused = || format!("`{text}` names no channel; write SITE/NODE/POSITION/QUANTITY");
+    let parts: Vec<&str> = text.split('/').collect();
+    let [site, node, position, quantity] = parts.as_slice() else { return Err(refused()) };
+    let slug = |name| Slug::new(name).map_err(|error| format!("`{name}` in `{text}`: {error}"));
+    let quantity =
+        quantity.parse().map_err(|error| format!("`{quantity}` in `{text}`: {error}"))?;
+    let node = NodeKey { site: slug(site)?, node: slug(node)? };
+    Ok(SeriesKey { node, position: slug(position)?, quantity })
+}
+
+fn point(text: &str) -> Result<(f64, f64), String> {
+    let parts = text.split_once('=');
+    let point = parts.and_then(|(raw, reference)| {
+        Some((raw.trim().parse().ok()?, reference.trim().parse().ok()?))
+    });
+    point.ok_or_else(|| format!("`{text}` is no point; write RAW=REF, such as 4.12=4.01"))
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CalibrationListArgs {
+    /// Folder of the data; the gateway may be running.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Only this channel.
+    #[arg(long, value_name = "SITE/NODE/POSITION/QUANTITY", value_parser = channel)]
+    pub(crate) channel: Option<SeriesKey>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CalibrationWithdrawArgs {
+    /// Folder of the data; the gateway may be running.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// The number of the calibration.
+    #[arg(long, value_name = "N")]
+    pub(crate) number: u32,
+    /// Why it does not hold after all; kept in the record of changes.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) why: String,
 }
 
 #[derive(Debug, Args)]

@@ -8,19 +8,19 @@ use std::{
     time::Duration,
 };
 
-use export::{Digest, Progress, Request};
+use export::{Corrections, Digest, Progress, Request};
 use indicatif::{ProgressBar, ProgressStyle};
 use measure::{NodeKey, Slug, Timestamp};
 use people::{Actor, Contact, EmailAddress, UserName};
 use registry::Registry;
 
 use crate::{
+    calibrations::open_calibrated,
     cli::{ApplyArgs, CheckArgs, ExportArgs, NodeAddArgs, TokenNewArgs, UserAddArgs},
     clock::Clock,
     config::{self, Fault},
     failure::{Failure, OrFail},
     plan::{self, Existing},
-    series,
 };
 
 /// Opens the registry of a data folder, making both where they are absent.
@@ -165,10 +165,13 @@ pub(crate) fn export(arguments: &ExportArgs) -> Result<(), Failure> {
         .into_iter()
         .map(|node| (node.key, node.zone))
         .collect();
-    let store = series::open_read_only(&arguments.data)?;
+    let store = open_calibrated(&arguments.data, &registry)?;
+    let corrections =
+        api::corrections(&registry, &store).or_unavailable("cannot read the registry")?;
     let output = &arguments.output;
     let files = Files::beside(output);
-    let result = write(&files, &store, request, &|node| zones.get(node).cloned().flatten());
+    let result =
+        write(&files, &store, &corrections, request, &|node| zones.get(node).cloned().flatten());
     if result.is_err() {
         files.remove_partial();
     }
@@ -185,20 +188,22 @@ pub(crate) fn time(at: jiff::Timestamp) -> Result<Timestamp, Failure> {
 fn write(
     files: &Files,
     store: &dyn store::Store,
+    corrections: &Corrections,
     request: Request,
     zone_of: &dyn Fn(&NodeKey) -> Option<Slug>,
 ) -> anyhow::Result<u64> {
     let bar = progress_bar()?;
     let mut out = Digest::new(BufWriter::new(File::create(files.partial(&files.rows))?));
-    let summary = export::write_rows(store, request, zone_of, &mut out, &mut |progress| {
-        show(&bar, progress);
-    })?;
+    let summary =
+        export::write_rows(store, corrections, request, zone_of, &mut out, &mut |progress| {
+            show(&bar, progress);
+        })?;
     bar.finish_and_clear();
     let (out, rows_sum, _) = out.finish();
     out.into_inner()?.sync_all()?;
 
     let mut out = Digest::new(File::create(files.partial(&files.dictionary))?);
-    serde_json::to_writer_pretty(&mut out, &export::dictionary(&summary, &rows_sum))?;
+    serde_json::to_writer_pretty(&mut out, &export::dictionary(&summary, corrections, &rows_sum))?;
     out.write_all(b"\n")?;
     let (out, dictionary_sum, _) = out.finish();
     out.sync_all()?;

@@ -12,6 +12,7 @@ use std::{
 use api::{NodePresence, Presence, types::Name};
 use ingest::{Health, Link, Outlets, Ports, Storage};
 use measure::Timestamp;
+use quality::{Calibrated, Calibrations};
 use registry::Registry;
 use store::{Store, embedded};
 use tokio::sync::{Notify, watch};
@@ -36,6 +37,8 @@ use crate::{
     notice::Crier,
     picture::Painter,
     ports::{Desk, Ear, GATEWAY_USER, Gate},
+    readers::Readers,
+    refine::{self, Refiner},
     reserve::{self, Reserve},
     retention,
     series::{self, Series},
@@ -112,7 +115,7 @@ pub(crate) async fn start(
     data: Data,
     clock: Clock,
 ) -> Result<Gateway, Failure> {
-    let Data { store, series, registry, reserve } = data;
+    let Data { store: raw, series, registry, reserve } = data;
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     let outlets = Arc::new(Outlets::default());
@@ -124,16 +127,20 @@ pub(crate) async fn start(
     let mut lan = Lan::open(&settings.data, &settings.https, settings.broker.tls())?;
     let (https, mqtts) = lan.addresses();
 
+    let watched = Arc::new(Watched::new(Arc::clone(&raw), Arc::clone(&reserve)));
+    let calibrated = calibrated(&registry, Arc::clone(&watched) as Arc<dyn Store>)?;
+    let store = Arc::clone(&calibrated) as Arc<dyn Store>;
+    let (readers, recalibrated) = (Arc::new(Readers::default()), Arc::new(Notify::new()));
     let painter = Painter::new(Arc::clone(&store), Arc::clone(&registry), Arc::clone(&outlets));
     let painter = painter.or_unavailable("cannot read the nursery")?;
     let judge = {
         let (store, registry, clock) = (Arc::clone(&store), Arc::clone(&registry), clock.clone());
-        Judge::take_up(store, registry, painter, announcer, clock)
+        Judge::take_up(store, registry, painter, announcer, clock, Arc::clone(&readers))
             .or_unavailable("cannot take up the alarms")?
     };
 
     let inspector = {
-        let (store, registry) = (Arc::clone(&store), Arc::clone(&registry));
+        let (store, registry) = (Arc::clone(&calibrated), Arc::clone(&registry));
         let outlets = Arc::clone(&outlets);
         Inspector::take_up(store, registry, outlets, judge.nursery(), settings.thresholds)
             .or_unavailable("cannot take up the judgement of readings")?
@@ -174,7 +181,6 @@ pub(crate) async fn start(
         wall: Clock::system().handle(),
     };
     tasks.spawn(crier.run(reserve.short(), stop.clone()));
-    let watched = Arc::new(Watched::new(Arc::clone(&store), Arc::clone(&reserve)));
     let gauges = Gauges {
         store: Arc::clone(&store),
         registry: Arc::clone(&registry),
@@ -204,8 +210,19 @@ pub(crate) async fn start(
         told: Mutex::default(),
     });
     tasks.spawn(nodes::run(Arc::clone(&bench), stop.clone()));
+    let refiner = Refiner {
+        store: Arc::clone(&calibrated),
+        registry: Arc::clone(&registry),
+        outlets: Arc::clone(&outlets),
+        nursery: judge.nursery(),
+        rules: inspector.rules(),
+        readers,
+        clock: clock.clone(),
+    };
     let state = api::State {
         store: Arc::clone(&store),
+        calibrated,
+        recalibrated: Arc::clone(&recalibrated),
         registry: Arc::clone(&registry),
         clock: api::Clock::new(clock.handle()),
         wall: api::Clock::new(Clock::system().handle()),
@@ -237,6 +254,7 @@ pub(crate) async fn start(
     }
     spawn_post(&tasks, post, stop.clone());
     tasks.spawn(judge::run(judge, Arc::clone(&outlets), orders, changed, stop.clone()));
+    tasks.spawn(refine::run(refiner, recalibrated, stop.clone()));
     spawn_ingest(&tasks, ingest_config, ports, Arc::clone(&outlets), stop.clone());
     let api_stop = stop.clone();
     lan::announce(&state.reach.borrow(), state.authority.as_ref());
@@ -266,6 +284,13 @@ impl Gateway {
         self.tasks.close();
         self.tasks.wait().await;
     }
+}
+
+/// Returns the store with the calibrations that the registry has.
+fn calibrated(registry: &Registry, store: Arc<dyn Store>) -> Result<Arc<Calibrated>, Failure> {
+    let versions = registry.calibrations().or_unavailable("cannot read the calibrations")?;
+    let calibrated = Calibrated::new(store, &Calibrations::of(&versions));
+    Ok(Arc::new(calibrated.or_unavailable("cannot read the store")?))
 }
 
 /// Draws the id of the first command.

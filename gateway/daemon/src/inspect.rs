@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context, Result};
 use api::Nursery;
 use ingest::{Assess, Nodes, Outlets};
-use measure::{FlashId, NodeKey, Quantity, Slug};
+use measure::{FlashId, NodeKey, Quality, Quantity, Reading, Slug};
 use nursery::Zone;
-use quality::{Channel, OF_AIR, Rules, State, Table};
+use quality::{Calibrated, Channel, OF_AIR, Rules, State, Table};
 use registry::Registry;
 use store::{Incoming, SeriesKey, Store};
 use tokio::sync::watch;
@@ -21,7 +21,7 @@ use crate::climate::Climates;
 
 /// The gateway's own judgement of readings.
 pub(crate) struct Inspector {
-    store: Arc<dyn Store>,
+    store: Arc<Calibrated>,
     registry: Arc<Registry>,
     outlets: Arc<Outlets>,
     table: Table,
@@ -41,7 +41,7 @@ struct Desk {
 impl Inspector {
     /// Makes the first rules and takes up where the store stands.
     pub(crate) fn take_up(
-        store: Arc<dyn Store>,
+        store: Arc<Calibrated>,
         registry: Arc<Registry>,
         outlets: Arc<Outlets>,
         nursery: watch::Receiver<Arc<Nursery>>,
@@ -62,7 +62,6 @@ impl Inspector {
     }
 
     /// Returns where the rules can be read that hold now.
-    #[expect(dead_code, reason = "the stage that looks at readings again is built on it")]
     pub(crate) fn rules(&self) -> watch::Receiver<Arc<Rules>> {
         self.rules.subscribe()
     }
@@ -111,7 +110,21 @@ impl Assess for Inspector {
             error!("Cannot make the rules that readings are judged by: {error:#}.");
         }
         let Desk { rules, state, .. } = &mut *desk;
+        if self.store.is_as_taken() {
+            return quality::assess(rules, state, flash, samples);
+        }
+        // A reading is judged by what it says once calibrated, and kept as it was taken.
+        let taken: Vec<Reading> = samples.iter().map(|one| one.sample.reading).collect();
+        for one in &mut *samples {
+            one.sample = self.store.calibrated(one.sample);
+        }
         quality::assess(rules, state, flash, samples);
+        for (one, taken) in samples.iter_mut().zip(taken) {
+            if one.sample.reading.is_err() && taken.is_ok() {
+                one.sample.quality = Quality::Fail;
+            }
+            one.sample.reading = taken;
+        }
     }
 
     fn settle(&self, kept: bool) {

@@ -22,7 +22,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use crate::{clock::Clock, picture::Painter};
+use crate::{clock::Clock, picture::Painter, readers::Readers};
 
 /// How often silence is judged and changes by commands are looked for.
 const TICK: Duration = Duration::from_secs(1);
@@ -37,6 +37,7 @@ pub(crate) struct Judge {
     nursery: watch::Sender<Arc<Nursery>>,
     announcer: Announcer,
     clock: Clock,
+    readers: Arc<Readers>,
     state: State,
     /// Up to where the journal is judged.
     position: Position,
@@ -59,6 +60,7 @@ impl Judge {
         mut painter: Painter,
         announcer: Announcer,
         clock: Clock,
+        readers: Arc<Readers>,
     ) -> Result<Self> {
         let picture = painter.repaint()?.context("the first picture is always new")?;
         let (state, position) = registry.alarm_engine()?.unwrap_or_default();
@@ -71,6 +73,7 @@ impl Judge {
             nursery: watch::Sender::new(Arc::new(picture)),
             announcer,
             clock,
+            readers,
             state,
             position,
             kept: position,
@@ -78,6 +81,7 @@ impl Judge {
             failing: watch::Sender::new(false),
             committed: Arc::default(),
         };
+        judge.readers.judged(&*judge.store, position)?;
         let now = judge.clock.now();
         judge.judge(&[Input::RulesChanged { now }, Input::Listening { now }])?;
         Ok(judge)
@@ -176,7 +180,7 @@ impl Judge {
         self.ahead = committed.is_err();
         committed?;
         if self.kept != position {
-            self.store.release(position)?;
+            self.readers.judged(&*self.store, position)?;
             self.kept = position;
         }
         if !transitions.is_empty() {

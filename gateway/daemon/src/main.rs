@@ -1,6 +1,7 @@
 //! `miaopu`: reads the command line, runs one command, and turns its failure into an exit code.
 
 mod backup;
+mod calibrations;
 mod cli;
 mod climate;
 mod clock;
@@ -28,6 +29,8 @@ mod picture;
 mod plan;
 mod ports;
 mod provision;
+mod readers;
+mod refine;
 mod replay;
 mod reserve;
 mod retention;
@@ -85,6 +88,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Germplasm(GermplasmCommand::Import(arguments)) => germplasm::import(&arguments),
         Command::Germplasm(GermplasmCommand::Export(arguments)) => germplasm::export(&arguments),
         Command::Firmware(command) => firmware::run(&command),
+        Command::Calibration(command) => calibrations::run(&command),
         Command::Export(arguments) if arguments.study => study::export(&arguments),
         Command::Export(arguments) => commands::export(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),

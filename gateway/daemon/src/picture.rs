@@ -16,7 +16,7 @@ use ingest::Outlets;
 use measure::{NodeKey, Quantity, Slug, Timestamp};
 use nursery::{Batch, Profile, Source, Stage, Zone, grows};
 use registry::{BatchState, Registry, Topic};
-use store::{SeriesId, Store};
+use store::{SeriesId, SeriesKey, Store};
 
 /// Builds pictures and knows whether the last one is still right.
 pub(crate) struct Painter {
@@ -91,6 +91,8 @@ impl Painter {
             return Ok(None);
         }
         series.sort_by_key(|(id, _)| *id);
+        let derivations: BTreeMap<SeriesKey, Vec<SeriesKey>> =
+            self.registry.derivations()?.into_iter().map(|it| (it.channel, it.inputs)).collect();
         let nodes = self.registry.nodes()?;
         let zone_of: BTreeMap<&NodeKey, &Slug> =
             nodes.iter().filter_map(|node| Some((&node.key, node.zone.as_ref()?))).collect();
@@ -106,6 +108,7 @@ impl Painter {
                 quantity: key.quantity,
                 expected_interval_ms: rhythm.map(|it| it.silence_ms),
                 asleep_ms: rhythm.map_or(0, |it| it.asleep_ms),
+                is_derived: derivations.contains_key(key),
             });
         }
         let sites = self.registry.sites()?;
@@ -124,7 +127,17 @@ impl Painter {
         let rules = Rules::new(rules)?;
         let (profiles, sources) = (self.profiles.clone(), self.sources.clone());
         self.painted = Some(now);
-        Ok(Some(Nursery { sites, zones, batches, nodes, profiles, sources, confirmed, rules }))
+        Ok(Some(Nursery {
+            sites,
+            zones,
+            batches,
+            nodes,
+            profiles,
+            sources,
+            confirmed,
+            derivations,
+            rules,
+        }))
     }
 
     fn rhythms(&self) -> BTreeMap<NodeKey, Rhythm> {

@@ -7,14 +7,15 @@ use api::{StudyAsked, StudyError, gather_study};
 use export::study::{Folder, Progress, Study, Summary, write};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use measure::Timestamp;
+use quality::Calibrated;
 use store::Store;
 
 use crate::{
+    calibrations::open_calibrated,
     cli::ExportArgs,
     clock::{Clock, Stopwatch},
     commands::{open_existing_registry, time},
     failure::{Failure, OrFail},
-    series,
 };
 
 /// How long a study takes before its progress is shown.
@@ -23,7 +24,7 @@ const QUIET: Duration = Duration::from_secs(2);
 /// Exports a study.
 pub(crate) fn export(arguments: &ExportArgs) -> Result<(), Failure> {
     let registry = open_existing_registry(&arguments.data)?;
-    let store = series::open_read_only(&arguments.data)?;
+    let store = open_calibrated(&arguments.data, &registry)?;
     let asked = StudyAsked {
         batches: arguments.batches.clone(),
         from: arguments.from.map(time).transpose()?,
@@ -69,7 +70,7 @@ fn refused(error: StudyError, arguments: &ExportArgs) -> Failure {
     }
 }
 
-fn put(study: &Study, store: &dyn Store, arguments: &ExportArgs) -> Result<Summary, Failure> {
+fn put(study: &Study, store: &Calibrated, arguments: &ExportArgs) -> Result<Summary, Failure> {
     let output = &arguments.output;
     let what = format!("cannot export to `{}`", output.display());
     let mut shelf = Folder::begin(output).or_unavailable(&what)?;

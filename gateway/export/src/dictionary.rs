@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use measure::{Fault, Quality, Quantity};
 use serde_json::{Value, json};
 
-use crate::rows::{COLUMNS, Summary, instant};
+use crate::corrections::Corrections;
+use crate::rows::{Summary, columns, instant};
 
 /// Returns the dictionary of an export. Nothing in it depends on when or where it was made.
-pub fn dictionary(summary: &Summary, sha256: &str) -> Value {
+pub fn dictionary(summary: &Summary, corrections: &Corrections, sha256: &str) -> Value {
     let used: BTreeSet<Quantity> =
         summary.series.iter().map(|series| series.key.quantity).collect();
     let mut dictionary = json!({
@@ -19,7 +20,7 @@ pub fn dictionary(summary: &Summary, sha256: &str) -> Value {
         "rows": summary.rows,
         "sha256": sha256,
         "encoding": "CSV after RFC 4180, UTF-8, comma, LF",
-        "columns": COLUMNS,
+        "columns": columns(summary.is_calibrated),
         "quantities": used.into_iter().map(quantity).collect::<Vec<_>>(),
         "quality_flags": {
             "standard": "IOOS QARTOD, Manual for Real-Time Oceanographic Data Quality Control Flags, version 1.2, 2020",
@@ -59,6 +60,20 @@ pub fn dictionary(summary: &Summary, sha256: &str) -> Value {
     });
     if let Some(fields) = dictionary.as_object_mut().filter(|_| !summary.rolled_up.is_empty()) {
         fields.insert("rolled_up".to_owned(), rolled_up.collect());
+    }
+    let Some(fields) = dictionary.as_object_mut() else { return dictionary };
+    if summary.is_calibrated {
+        let channels = summary.series.iter().map(|series| &series.key);
+        let span = (summary.request.from, summary.request.to);
+        fields.insert("calibrations".to_owned(), corrections.told(channels, span).into());
+    }
+    let told = fields.get_mut("series").and_then(Value::as_array_mut).into_iter().flatten();
+    for (told, summary) in told.zip(&summary.series) {
+        if let Some((told, inputs)) =
+            told.as_object_mut().zip(corrections.derived_from(&summary.key))
+        {
+            told.insert("derived_from".to_owned(), inputs.into());
+        }
     }
     dictionary
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use store::{Gap, Sample, SeriesId, SeriesKey, Store};
 
 use crate::Error;
+use crate::corrections::{self, Corrections, Raw};
 
 /// A column of the file.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -143,6 +144,8 @@ pub struct Summary {
     pub gaps: Vec<Gap>,
     /// Series of which readings of the span are rolled up: they are whole from this time on.
     pub rolled_up: Vec<(SeriesKey, Timestamp)>,
+    /// Whether a calibration holds somewhere in it.
+    pub is_calibrated: bool,
 }
 
 /// What an export holds of one series.
@@ -165,12 +168,19 @@ pub struct SeriesSummary {
 /// How many rows pass between two reports of progress.
 const ROWS_A_REPORT: u64 = 65_536;
 
-/// Writes every reading of the request as CSV. Memory does not grow with the number of rows.
+/// Returns the columns of a file, in their order: two more where a calibration holds somewhere in it.
+pub(crate) fn columns(is_calibrated: bool) -> Vec<Column> {
+    let more = is_calibrated.then_some(corrections::COLUMNS);
+    COLUMNS.into_iter().chain(more.into_iter().flatten()).collect()
+}
+
+/// Writes every reading of the request as CSV, each after its calibration. Memory does not grow with the number of rows.
 ///
 /// # Errors
 /// [`Error::EmptySpan`], or where the store can't be read or the file not written.
 pub fn write_rows(
     store: &dyn Store,
+    corrections: &Corrections,
     request: Request,
     zone_of: &dyn Fn(&NodeKey) -> Option<Slug>,
     out: &mut dyn Write,
@@ -183,17 +193,22 @@ pub fn write_rows(
     let mut all = store.series().map_err(list)?;
     all.sort_by(|(_, one), (_, other)| one.cmp(other));
     let mut writer = csv::WriterBuilder::new().from_writer(out);
-    writer.write_record(COLUMNS.map(|column| column.name))?;
-    let mut summary =
-        Summary { request, rows: 0, series: Vec::new(), gaps: Vec::new(), rolled_up: Vec::new() };
+    let span = (request.from, request.to);
+    let is_calibrated = all.iter().any(|(_, key)| corrections.hold(key, span));
+    writer.write_record(columns(is_calibrated).iter().map(|column| column.name))?;
+    let (rows, series, gaps, rolled_up) = (0, Vec::new(), Vec::new(), Vec::new());
+    let mut summary = Summary { request, rows, series, gaps, rolled_up, is_calibrated };
     let mut nodes: Vec<&NodeKey> = Vec::new();
     for (done, (id, key)) in all.iter().enumerate() {
         let mut report = |rows| progress(Progress { series_done: done, series: all.len(), rows });
         report(summary.rows);
         let zone = zone_of(&key.node);
-        let found = write_series(store, request, (*id, key, zone), &mut writer, &mut |rows| {
-            report(summary.rows + rows);
-        })?;
+        let mut row = Row::new(key, zone.as_ref(), is_calibrated);
+        let of = (store, corrections, request);
+        let found =
+            write_series(of, (*id, key, zone.clone()), &mut row, &mut writer, &mut |rows| {
+                report(summary.rows + rows);
+            })?;
         if let Some(found) = found {
             summary.rows += found.rows;
             summary.series.push(found);
@@ -216,17 +231,16 @@ pub fn write_rows(
 
 /// Writes one series; `None` where it has no reading in the span.
 fn write_series(
-    store: &dyn Store,
-    request: Request,
+    (store, corrections, request): (&dyn Store, &Corrections, Request),
     (id, key, zone): (SeriesId, &SeriesKey, Option<Slug>),
+    row: &mut Row<'_>,
     writer: &mut csv::Writer<&mut dyn Write>,
     report: &mut dyn FnMut(u64),
 ) -> Result<Option<SeriesSummary>, Error> {
-    let mut row = Row::new(key, zone.as_ref());
     let mut found: Option<SeriesSummary> = None;
     let mut failed = None;
-    let visit = &mut |sample: &Sample| {
-        if let Err(error) = row.write(sample, writer) {
+    let visit = &mut |sample: &Sample, raw: Option<Raw>| {
+        if let Err(error) = row.write(sample, raw, writer) {
             failed = Some(error);
             return ControlFlow::Break(());
         }
@@ -246,8 +260,8 @@ fn write_series(
         }
         ControlFlow::Continue(())
     };
-    store
-        .scan(id, request.from, request.to, visit)
+    corrections
+        .scan(store, (id, key), (request.from, request.to), visit)
         .map_err(|source| Error::Store { series: key.to_string(), source })?;
     failed.map_or(Ok(found), Err)
 }
@@ -256,17 +270,21 @@ fn write_series(
 pub(crate) struct Row<'a> {
     key: &'a SeriesKey,
     zone: &'a str,
+    /// Whether what values were before their calibration has columns of its own.
+    is_calibrated: bool,
     text: String,
 }
 
 impl<'a> Row<'a> {
-    pub(crate) fn new(key: &'a SeriesKey, zone: Option<&'a Slug>) -> Self {
-        Self { key, zone: zone.map_or("", Slug::as_str), text: String::new() }
+    pub(crate) fn new(key: &'a SeriesKey, zone: Option<&'a Slug>, is_calibrated: bool) -> Self {
+        let (zone, text) = (zone.map_or("", Slug::as_str), String::new());
+        Self { key, zone, is_calibrated, text }
     }
 
     pub(crate) fn write(
         &mut self,
         sample: &Sample,
+        raw: Option<Raw>,
         writer: &mut csv::Writer<&mut dyn Write>,
     ) -> Result<(), Error> {
         let SeriesKey { node, position, quantity } = self.key;
@@ -304,6 +322,18 @@ impl<'a> Row<'a> {
             None => {
                 text(format_args!(""))?;
                 text(format_args!(""))?;
+            }
+        }
+        if self.is_calibrated {
+            match raw.and_then(|raw| raw.reading.ok()) {
+                Some(value) => {
+                    text(format_args!("{}", Decimal { value, decimals: quantity.decimals() }))?;
+                }
+                None => text(format_args!(""))?,
+            }
+            match raw {
+                Some(raw) => text(format_args!("{}", raw.number))?,
+                None => text(format_args!(""))?,
             }
         }
         writer.write_record(None::<&[u8]>)?;

@@ -23,7 +23,7 @@ use measure::{Slug, Timestamp};
 use nursery::{Batch, INTERVAL_MS_DEFAULT, NodePlaced, Profile, Site, Source, Zone};
 use store::{SeriesId, SeriesKey, Store};
 
-use crate::{Digest, Error};
+use crate::{Corrections, Digest, Error};
 
 pub use definitions::{FILES, FileWords};
 pub use estimate::Estimate;
@@ -59,6 +59,8 @@ pub struct Study {
     pub passports: Vec<Passport>,
     /// Whether it is day.
     pub light: Box<LightOf>,
+    /// How values came about that nobody measured so.
+    pub corrections: Corrections,
     /// The most readings; with more the study fails. None for as many as there are.
     pub readings_max: Option<u64>,
 }

@@ -93,6 +93,7 @@ impl World {
             series,
             passports: vec![passport],
             light: Box::new(light),
+            corrections: export::Corrections::default(),
             readings_max: None,
         }
     }

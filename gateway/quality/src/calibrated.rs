@@ -11,11 +11,15 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use measure::{FlashId, NodeKey, Quality, Quantity, Scaled, SequenceRange, Timestamp};
 use store::{
-    BUCKETS_MAX, Batch, Columns, Committed, Error, Gap, Position, Sample, SeriesId, SeriesKey,
-    Store,
+    BUCKETS_MAX, Batch, Columns, Committed, Error, Gap, Position, Retained, Sample, SeriesId,
+    SeriesKey, Silence, Store,
 };
 
 use crate::calibration::{Correction, Segment, Span, Timeline, Version};
+
+/// The steps of the store's roll-ups, in microseconds.
+const ROLL_UP_US: i64 = 600_000_000;
+const HOUR_US: i64 = 3_600_000_000;
 
 /// Which correction of every channel holds when.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -91,6 +95,17 @@ impl Calibrated {
     /// [`Calibrated::set`] must be called again.
     pub fn unknown(&self) -> usize {
         self.table().unknown
+    }
+
+    /// Returns whether no channel has a calibration, so that every reading is as it was taken.
+    pub fn is_as_taken(&self) -> bool {
+        self.table().by_series.is_empty()
+    }
+
+    /// Returns a sample of the store below as it is once calibrated.
+    #[must_use]
+    pub fn calibrated(&self, sample: Sample) -> Sample {
+        self.table().calibrated(sample)
     }
 
     /// Returns the store below, with readings as they were taken.
@@ -180,11 +195,36 @@ impl Store for Calibrated {
         match parts {
             Some((quantity, parts)) if parts.iter().any(|(_, holds)| holds.is_some()) => {
                 let grid = Grid::new(from, to, step_ms, origin)?;
-                let chart = Chart { raw: &*self.raw, series, quantity, grid };
+                let retained = self.raw.retained(series)?;
+                let chart = Chart { raw: &*self.raw, series, quantity, grid, retained };
                 chart.columns(&parts)
             }
             _ => self.raw.downsample(series, from, to, step_ms, origin),
         }
+    }
+
+    fn at(
+        &self,
+        series: SeriesId,
+        time: Timestamp,
+        age_max_ms: i64,
+    ) -> Result<Option<Sample>, Error> {
+        let found = self.raw.at(series, time, age_max_ms)?;
+        Ok(found.map(|sample| self.calibrated(sample)))
+    }
+
+    fn silences(
+        &self,
+        series: SeriesId,
+        from: Timestamp,
+        to: Timestamp,
+        longer_than_ms: i64,
+    ) -> Result<Vec<Silence>, Error> {
+        self.raw.silences(series, from, to, longer_than_ms)
+    }
+
+    fn retained(&self, series: SeriesId) -> Result<Retained, Error> {
+        self.raw.retained(series)
     }
 
     fn journal(
@@ -300,13 +340,19 @@ struct Chart<'a> {
     series: SeriesId,
     quantity: Quantity,
     grid: Grid,
+    retained: Retained,
 }
 
 impl Chart<'_> {
     fn columns(&self, parts: &[(Span, Option<Segment>)]) -> Result<Columns, Error> {
         let mut buckets = vec![Bucket::default(); self.grid.count];
-        for (span, holds) in parts {
-            self.add_part(*span, holds.map(|segment| segment.correction), &mut buckets)?;
+        for (index, (span, holds)) in parts.iter().enumerate() {
+            let from = if index == 0 { span.from } else { self.edge(span.from) };
+            let to = if index + 1 == parts.len() { span.to } else { self.edge(span.to) };
+            let span = Span { from, to };
+            if from < to {
+                self.add_part(span, holds.map(|segment| segment.correction), &mut buckets)?;
+            }
         }
         let unit = f64::from(self.quantity.steps_per_unit());
         let mut columns = Columns { step_ms: self.grid.step_ms, ..Columns::default() };
@@ -322,6 +368,18 @@ impl Chart<'_> {
             start_us = start_us.saturating_add(self.grid.step_us);
         }
         Ok(columns)
+    }
+
+    /// Returns where one part ends and the next begins: where no single readings are kept any more, at
+    /// the end of the roll-up that holds the time, because a roll-up that is cut is counted whole.
+    fn edge(&self, time: Timestamp) -> Timestamp {
+        let step_us = match time {
+            time if time >= self.retained.raw_from => return time,
+            time if time >= self.retained.ten_minutes_from => ROLL_UP_US,
+            _ => HOUR_US,
+        };
+        let beyond = time.micros().rem_euclid(step_us);
+        if beyond == 0 { time } else { time.plus_micros(step_us - beyond) }
     }
 
     /// Counts in what the store says of a span in which one correction holds.
@@ -364,6 +422,12 @@ impl Chart<'_> {
     ) -> Result<(), Error> {
         let (Some(which), Some(correction)) = (which, correction) else { return Ok(()) };
         let Span { from, to } = self.grid.within(span, which);
+        if from < self.retained.raw_from {
+            // What is left of them does not say which of them are in range.
+            for bucket in buckets.iter_mut().take(which.1 + 1).skip(which.0) {
+                bucket.worst = bucket.worst.max(Some(Quality::Fail));
+            }
+        }
         self.raw.scan(self.series, from, to, &mut |sample| {
             let index = self.grid.bucket(sample.time.micros());
             if let Some(bucket) = index.and_then(|index| buckets.get_mut(index)) {

@@ -38,6 +38,7 @@ fn alarm_rules() -> alarms::Rules {
         quantity: Quantity::AirTemperature,
         expected_interval_ms: Some(60_000),
         asleep_ms: 0,
+        is_derived: false,
     };
     let confirmed = alarms::ConfirmedLimits::default();
     let zone = alarms::rules_for(&site, &zone, Some(&stage), &[channel], &confirmed);

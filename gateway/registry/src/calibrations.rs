@@ -298,19 +298,21 @@ impl Registry {
         })
     }
 
-    /// Keeps which channels a series is computed from, before its first sample is.
+    /// Keeps which channels some series are computed from, before their first samples are.
     ///
     /// # Errors
     /// A failure of the file.
-    pub fn set_derivation(&self, it: &Derivation) -> Result<(), Error> {
-        let inputs: Vec<_> = it.inputs.iter().map(named).collect();
-        let inputs = crate::write("derivation", &inputs)?;
+    pub fn set_derivations(&self, all: &[Derivation]) -> Result<(), Error> {
         self.write(|db| {
-            let [site, node, position, quantity] = named(&it.channel);
-            let sql = "INSERT INTO derivation (site, node, position, quantity, inputs)
-                       VALUES (?1, ?2, ?3, ?4, ?5)
-                       ON CONFLICT DO UPDATE SET inputs = excluded.inputs";
-            db.prepare_cached(sql)?.execute(params![site, node, position, quantity, inputs])?;
+            for it in all {
+                let inputs: Vec<_> = it.inputs.iter().map(named).collect();
+                let inputs = crate::write("derivation", &inputs)?;
+                let [site, node, position, quantity] = named(&it.channel);
+                let sql = "INSERT INTO derivation (site, node, position, quantity, inputs)
+                           VALUES (?1, ?2, ?3, ?4, ?5)
+                           ON CONFLICT DO UPDATE SET inputs = excluded.inputs";
+                db.prepare_cached(sql)?.execute(params![site, node, position, quantity, inputs])?;
+            }
             Ok(())
         })
     }

@@ -126,10 +126,10 @@ fn what_a_derived_series_is_computed_from_is_kept() {
     let registry = open(&dir);
     let derived = Channel { quantity: Quantity::VapourPressureDeficit, ..channel() };
     let it = |inputs| Derivation { channel: derived.clone(), inputs };
-    registry.set_derivation(&it(vec![channel()])).unwrap();
+    registry.set_derivations(&[it(vec![channel()])]).unwrap();
     let humidity = Channel { quantity: Quantity::RelativeHumidity, ..channel() };
     let both = it(vec![channel(), humidity]);
-    registry.set_derivation(&both).unwrap();
+    registry.set_derivations(std::slice::from_ref(&both)).unwrap();
     assert_eq!(registry.derivations().unwrap(), [both]);
 }
 

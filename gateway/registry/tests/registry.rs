@@ -247,6 +247,7 @@ fn rules() -> Rules {
         quantity: Quantity::AirTemperature,
         expected_interval_ms: None,
         asleep_ms: 0,
+        is_derived: false,
     };
     let none = alarms::ConfirmedLimits::default();
     Rules::new(vec![rules_for(&site(), &zone("nursery"), Some(&stage), &[channel], &none)]).unwrap()

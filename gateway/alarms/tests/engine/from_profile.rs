@@ -68,8 +68,13 @@ fn levels(
     overrides: Vec<LimitOverride>,
     day: Day,
 ) -> Vec<Level> {
-    let channel =
-        ZoneChannel { id: ChannelId(1), quantity, expected_interval_ms: None, asleep_ms: 0 };
+    let channel = ZoneChannel {
+        id: ChannelId(1),
+        quantity,
+        expected_interval_ms: None,
+        asleep_ms: 0,
+        is_derived: false,
+    };
     let rules = rules_for(&site(), &zone(day, overrides), Some(&stage(bands)), &[channel], &none());
     assert!(Rules::new(vec![rules.clone()]).is_ok());
     let rules = rules.channels.into_iter().flat_map(|channel| channel.rules);
@@ -168,12 +173,41 @@ fn a_running_daily_light_integral_is_not_judged() {
 }
 
 #[test]
+fn a_derived_channel_is_held_against_its_limits_and_leaves_silence_to_its_inputs() {
+    let class = SourceClass::A;
+    let quantity = Quantity::VapourPressureDeficit;
+    let bands = vec![band(quantity, Period::All, (1, 2), class)];
+    let channel = |is_derived| ZoneChannel {
+        id: ChannelId(1),
+        quantity,
+        expected_interval_ms: None,
+        asleep_ms: 0,
+        is_derived,
+    };
+    let kinds = |is_derived| {
+        let channels = [channel(is_derived)];
+        let made = rules_for(
+            &site(),
+            &zone(Day::Sun, vec![]),
+            Some(&stage(bands.clone())),
+            &channels,
+            &none(),
+        );
+        let rules = made.channels.into_iter().flat_map(|it| it.rules);
+        rules.map(|rule| rule.kind).collect::<Vec<_>>()
+    };
+    assert_eq!(kinds(true), [RuleKind::Limit]);
+    assert_eq!(kinds(false), [RuleKind::Limit, RuleKind::Stale, RuleKind::Fault]);
+}
+
+#[test]
 fn every_channel_is_watched_for_silence_and_faults() {
     let slow = ZoneChannel {
         id: ChannelId(3),
         quantity: Quantity::SupplyVoltage,
         expected_interval_ms: Some(900_000),
         asleep_ms: 0,
+        is_derived: false,
     };
     let rules = rules_for(&site(), &zone(Day::Sun, vec![]), None, &[slow], &none());
     let kinds: Vec<_> = rules.channels[0].rules.iter().map(|rule| rule.kind).collect();
@@ -191,6 +225,7 @@ fn the_channel_that_measures_the_light_is_found() {
         quantity,
         expected_interval_ms: None,
         asleep_ms: 0,
+        is_derived: false,
     };
     let channels = [channel(1, Quantity::Co2), channel(2, Quantity::Illuminance)];
     let rules = rules_for(&site(), &zone(day, vec![]), None, &channels, &none());
@@ -222,6 +257,7 @@ fn check_confirmed(class: SourceClass, change: impl Fn(&mut ConfirmedLimit), exp
         quantity: Quantity::AirTemperature,
         expected_interval_ms: None,
         asleep_ms: 0,
+        is_derived: false,
     };
     let confirmed = [confirmed].into_iter().collect();
     let rules = rules_for(&site(), &zone, Some(&stage(bands)), &[channel], &confirmed);

@@ -168,9 +168,10 @@ fn a_study_is_the_same_bytes_from_the_page_and_from_the_command_line() {
         to: Some(at(NOW_MS)),
     };
     let known = (world.profiles(), Vec::new());
-    let study = gather_study(&world.registry, &*world.store, known, &asked, at(NOW_MS)).unwrap();
+    let study =
+        gather_study(&world.registry, &world.calibrated, known, &asked, at(NOW_MS)).unwrap();
     let mut shelf = export::study::Zip::begin(Vec::new());
-    export::study::write(&study, &*world.store, &mut shelf, &mut |_| {}).unwrap();
+    export::study::write(&study, &*world.calibrated, &mut shelf, &mut |_| {}).unwrap();
     assert!(shelf.finish().unwrap() == bytes, "other bytes from the command line");
 }
 

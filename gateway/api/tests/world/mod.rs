@@ -30,6 +30,7 @@ pub(crate) struct World {
     pub(crate) registry: Arc<Registry>,
     pub(crate) registry_file: std::path::PathBuf,
     pub(crate) store: Arc<Engine>,
+    pub(crate) calibrated: Arc<quality::Calibrated>,
     pub(crate) announcer: Announcer,
     pub(crate) stop: CancellationToken,
     rules: Rules,
@@ -118,6 +119,7 @@ impl World {
             profiles,
             sources: vec![],
             confirmed: alarms::ConfirmedLimits::default(),
+            derivations: std::collections::BTreeMap::new(),
             rules: rules.clone(),
         };
         let now_us = Arc::new(AtomicI64::new(NOW_MS * 1_000));
@@ -153,8 +155,15 @@ impl World {
             expires: about.expires,
             pem: about.pem,
         };
+        let calibrated = quality::Calibrated::new(
+            Arc::clone(&store) as Arc<dyn Store>,
+            &quality::Calibrations::default(),
+        );
+        let calibrated = Arc::new(calibrated.unwrap());
         let state = State {
-            store: Arc::clone(&store) as Arc<dyn Store>,
+            store: Arc::clone(&calibrated) as Arc<dyn Store>,
+            calibrated: Arc::clone(&calibrated),
+            recalibrated: Arc::default(),
             registry: Arc::clone(&registry),
             clock: clock.clone(),
             wall: clock,
@@ -203,6 +212,7 @@ impl World {
             registry,
             registry_file,
             store,
+            calibrated,
             announcer,
             stop,
             rules,
@@ -463,7 +473,13 @@ fn rules(store: &dyn Store, sites: &[Site], zones: &[Zone], profiles: &[Profile]
         let channels = [Quantity::AirTemperature, Quantity::RelativeHumidity].map(|quantity| {
             let key = SeriesKey { node: node_key(node), position: slug("canopy"), quantity };
             let id = ChannelId(store.series_id(&key).unwrap().0);
-            ZoneChannel { id, quantity, expected_interval_ms: None, asleep_ms: 0 }
+            ZoneChannel {
+                id,
+                quantity,
+                expected_interval_ms: None,
+                asleep_ms: 0,
+                is_derived: false,
+            }
         });
         let growing = zone.growing.as_ref().unwrap();
         let stage = profiles[0].stage(&growing.method, &growing.stage);

@@ -1,6 +1,6 @@
 //! The words of a study: its files, their columns, and how every number was computed.
 
-use crate::rows::{COLUMNS, Column, column};
+use crate::rows::{Column, column};
 
 /// A file of a study, in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,13 +50,14 @@ pub const FILES: [FileWords; 8] = [
 ];
 
 /// Returns the columns of a file; none where it is no table of ours.
-pub(super) fn columns(name: &str) -> Vec<Column> {
+pub(super) fn columns(name: &str, is_calibrated: bool) -> Vec<Column> {
     match name {
         "exposure.csv" => EXPOSURE.to_vec(),
         "days.csv" => DAYS.to_vec(),
         "batches.csv" => BATCHES.to_vec(),
         "nights.csv" => NIGHTS.to_vec(),
-        "series.csv" => COLUMNS
+        "series.csv" => crate::rows::columns(is_calibrated)
+            .into_iter()
             .map(|it| match it.name {
                 "zone" => column(
                     "zone",
@@ -66,7 +67,7 @@ pub(super) fn columns(name: &str) -> Vec<Column> {
                 ),
                 _ => it,
             })
-            .to_vec(),
+            .collect(),
         _ => Vec::new(),
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn dictionary(
     let rows = lived.iter().flat_map(|(.., lived)| &lived.rows);
     let used: BTreeSet<Quantity> = rows.map(|row| row.quantity).collect();
     let stages = stages(study);
-    json!({
+    let mut dictionary = json!({
         "format": "miaopu-study",
         "format_version": 1,
         "from": instant(study.span.from),
@@ -38,7 +38,7 @@ pub(super) fn dictionary(
         "files": FILES.map(|file| json!({
             "name": file.name,
             "words": { "en": file.en, "zh": file.zh },
-            "columns": columns(file.name),
+            "columns": columns(file.name, written.is_calibrated),
         })),
         "definitions": DEFINITIONS.map(|(en, zh)| json!({ "en": en, "zh": zh })),
         "constants": {
@@ -85,7 +85,13 @@ pub(super) fn dictionary(
             "reason": gap.reason.name(),
             "told": instant(gap.at),
         })).collect::<Vec<_>>(),
-    })
+    });
+    if let Some(fields) = dictionary.as_object_mut().filter(|_| written.is_calibrated) {
+        let span = (study.span.from, study.span.to);
+        let told = study.corrections.told(written.series.iter().map(|it| &it.key), span);
+        fields.insert("calibrations".to_owned(), told.into());
+    }
+    dictionary
 }
 
 fn words(names: &Names) -> Value {

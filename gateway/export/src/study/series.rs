@@ -9,7 +9,8 @@ use exposure::{TakenSpan, taken_spans};
 use measure::{FlashId, NodeKey, Slug};
 use store::{Gap, Sample, SeriesKey, Store};
 
-use crate::rows::{COLUMNS, Row};
+use crate::corrections::Raw;
+use crate::rows::{Row, columns};
 use crate::study::{Progress, Study};
 use crate::{Error, SeriesSummary};
 
@@ -20,6 +21,8 @@ const ROWS_A_REPORT: u64 = 65_536;
 #[derive(Default)]
 pub(super) struct Written {
     pub(super) readings: u64,
+    /// Whether a calibration holds somewhere in the file.
+    pub(super) is_calibrated: bool,
     /// What the file holds of each series, in its order. The zone is left out: there may be several.
     pub(super) series: Vec<SeriesSummary>,
     /// The zones whose readings it holds.
@@ -50,8 +53,11 @@ pub(super) fn write(
     }
     spans.sort_by_key(|(key, span)| (*key, span.from));
     let mut writer = csv::WriterBuilder::new().from_writer(out);
-    writer.write_record(COLUMNS.map(|column| column.name))?;
-    let mut written = Written::default();
+    let holds =
+        |(key, span): &(&SeriesKey, TakenSpan)| study.corrections.hold(key, (span.from, span.to));
+    let is_calibrated = spans.iter().any(holds);
+    writer.write_record(columns(is_calibrated).iter().map(|column| column.name))?;
+    let mut written = Written { is_calibrated, ..Written::default() };
     for (done, (key, span)) in spans.iter().enumerate() {
         let mut tell = |readings| progress(Progress { done, steps: spans.len(), readings });
         tell(written.readings);
@@ -71,15 +77,15 @@ fn span_of(
     written: &mut Written,
     tell: &mut dyn FnMut(u64),
 ) -> Result<(), Error> {
-    let mut row = Row::new(key, Some(&span.zone));
+    let mut row = Row::new(key, Some(&span.zone), written.is_calibrated);
     let mut failed = None;
     written.channels.insert(key.clone());
     written.nodes.insert(key.node.clone());
     written.zones.insert((key.node.site.clone(), span.zone.clone()));
-    let visit = &mut |sample: &Sample| {
+    let visit = &mut |sample: &Sample, raw: Option<Raw>| {
         let max = study.readings_max.unwrap_or(u64::MAX);
         let room = if written.readings < max {
-            row.write(sample, writer)
+            row.write(sample, raw, writer)
         } else {
             Err(Error::TooManyReadings { max })
         };
@@ -93,8 +99,9 @@ fn span_of(
         }
         ControlFlow::Continue(())
     };
-    store
-        .scan(span.series, span.from, span.to, visit)
+    study
+        .corrections
+        .scan(store, (span.series, key), (span.from, span.to), visit)
         .map_err(|source| Error::Store { series: key.to_string(), source })?;
     failed.map_or(Ok(()), Err)
 }

@@ -113,6 +113,7 @@ impl World {
             quantity: Quantity::AirTemperature,
             expected_interval_ms: None,
             asleep_ms: 0,
+            is_derived: false,
         };
         let confirmed = self.registry.confirmed_limits().unwrap();
         let rules = rules_for(&site(), &zone(), Some(&stage), &[channel], &confirmed);
