@@ -267,7 +267,7 @@ impl Node {
                 self.send(*first, readings);
             }
         }
-        let last = self.open.keys().take(FRAMES_IN_FLIGHT_MAX).last().copied();
+        let last = self.open.keys().take(FRAMES_IN_FLIGHT_MAX).next_back().copied();
         self.upto = self.upto.max(last.unwrap_or_default());
     }
 
