@@ -22,7 +22,7 @@ use measure::{
     BootId, FlashId, NodeKey, Quality, Quantity, Scaled, Sequence, Slug, Timestamp, Uptime,
 };
 use rumqttc::v5::{
-    Client, Connection, Event, Incoming, MqttOptions,
+    Client, Event, Incoming, MqttOptions,
     mqttbytes::{QoS, v5::Publish},
 };
 use wire::{Birth, Body, Channel, Data, Sampled, Topic, TopicKind};
@@ -79,7 +79,6 @@ impl Publisher {
         options.set_credentials(key.to_string(), secret);
         options.set_keep_alive(Duration::from_secs(5));
         options.set_outgoing_inflight_upper_limit(512);
-        let (client, connection) = Client::new(options, REQUESTS_MAX);
         let place = (Quantity::AirTemperature.name().to_owned(), "canopy".to_owned());
         let ledger = Arc::new(Mutex::new(Ledger {
             channels: BTreeMap::from([(0, place)]),
@@ -92,7 +91,7 @@ impl Publisher {
         let node = Node {
             key,
             flash: FlashId(0x5EED_0000 + number),
-            client,
+            client: None,
             began,
             boot_utc: boot_utc.context("it is between 1970 and 9999")?,
             session: 0,
@@ -107,7 +106,7 @@ impl Publisher {
             sent: began,
         };
         let (tell, told) = mpsc::channel();
-        let listening = std::thread::spawn(move || listen(connection, &tell));
+        let listening = std::thread::spawn(move || listen(&options, &tell));
         let thread = std::thread::spawn(move || {
             node.live(&told);
             drop(told);
@@ -136,7 +135,7 @@ impl Publisher {
 struct Node {
     key: NodeKey,
     flash: FlashId,
-    client: Client,
+    client: Option<Client>,
     began: Instant,
     boot_utc: Timestamp,
     session: u32,
@@ -158,7 +157,7 @@ impl Node {
     fn live(mut self, told: &mpsc::Receiver<Heard>) {
         while !self.shared.is_over.load(Ordering::Relaxed) {
             match told.recv_timeout(LISTEN) {
-                Ok(Heard::Up) => self.greet(),
+                Ok(Heard::Up(client)) => self.greet(client),
                 Ok(Heard::Down) => self.is_up = false,
                 Ok(Heard::Message(message)) => self.hear(&message),
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
@@ -208,14 +207,15 @@ impl Node {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn greet(&mut self) {
+    fn greet(&mut self, client: Client) {
         self.is_up = true;
         self.session += 1;
         for kind in [TopicKind::Ack, TopicKind::Command] {
             let topic = Topic::new(&self.key, kind).to_string();
             // Without room the silence that follows makes it try again with the next connection.
-            drop(self.client.try_subscribe(topic, QoS::AtLeastOnce));
+            drop(client.try_subscribe(topic, QoS::AtLeastOnce));
         }
+        self.client = Some(client);
         self.give_birth();
         self.send_all();
     }
@@ -292,8 +292,10 @@ impl Node {
 
     fn publish(&self, kind: TopicKind, is_retained: bool, bytes: Vec<u8>) {
         let topic = Topic::new(&self.key, kind).to_string();
-        // What finds no room is sent again: it stays open until it is named.
-        drop(self.client.try_publish(topic, QoS::AtLeastOnce, is_retained, bytes));
+        if let Some(client) = &self.client {
+            // What finds no room is sent again: it stays open until it is named.
+            drop(client.try_publish(topic, QoS::AtLeastOnce, is_retained, bytes));
+        }
     }
 
     fn hear(&mut self, message: &Publish) {
@@ -330,31 +332,32 @@ impl Node {
 
 /// What the broker says to a publisher.
 enum Heard {
-    Up,
+    Up(Client),
     Down,
     Message(Box<Publish>),
 }
 
-/// Polls the connection until nobody listens any more. On a thread of its own, because a poll that is
-/// dropped halfway leaves a message counted as under way that was never written, and so many of them hold
-/// up all others for good.
-fn listen(mut connection: Connection, tell: &mpsc::Sender<Heard>) {
+/// Connects, and polls, until nobody listens any more. On a thread of its own, because a poll that is
+/// dropped halfway leaves a message counted as under way that was never written. Each connection has a
+/// client of its own: rumqttc 0.25 keeps its last packet id, and fails at every connection from then on
+/// where that lies above what the next broker lets be under way.
+fn listen(options: &MqttOptions, tell: &mpsc::Sender<Heard>) {
     loop {
-        let heard = match connection.recv() {
-            Ok(Ok(Event::Incoming(Incoming::ConnAck(_)))) => Heard::Up,
-            Ok(Ok(Event::Incoming(Incoming::Publish(message)))) => {
-                Heard::Message(Box::new(message))
+        let (client, mut connection) = Client::new(options.clone(), REQUESTS_MAX);
+        while let Ok(Ok(event)) = connection.recv() {
+            let heard = match event {
+                Event::Incoming(Incoming::ConnAck(_)) => Heard::Up(client.clone()),
+                Event::Incoming(Incoming::Publish(message)) => Heard::Message(Box::new(message)),
+                _ => continue,
+            };
+            if tell.send(heard).is_err() {
+                return;
             }
-            Ok(Ok(_)) => continue,
-            Ok(Err(_)) => {
-                std::thread::sleep(RETRY);
-                Heard::Down
-            }
-            Err(_) => return,
-        };
-        if tell.send(heard).is_err() {
+        }
+        if tell.send(Heard::Down).is_err() {
             return;
         }
+        std::thread::sleep(RETRY);
     }
 }
 
