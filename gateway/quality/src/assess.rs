@@ -120,7 +120,8 @@ fn is_vouched_for(placed: &Placed, state: &State, found: &Found) -> bool {
 
 /// Brings the state of the series of `latest`, its latest sample in the store, to where it stood when
 /// that was kept. A start that does so before the first reading of a node comes gives the same flags
-/// as no start, but for readings that had come late.
+/// as no start, but for readings that had come late, and where a clock was set back again and again by
+/// more than is looked back.
 ///
 /// # Errors
 /// What the store says.

@@ -455,8 +455,12 @@ fn raw_buckets(columns: &Columns, quantity: Quantity) -> impl Iterator<Item = Bu
 }
 
 /// Returns a bucket as it is after a correction; `None` where that leads one of its readings out of the
-/// range of the quantity, so that they have to be looked at.
+/// range of the quantity, so that they have to be looked at. One that failed before is in neither end
+/// of its bucket and may become a fault.
 fn mapped(correction: Correction, quantity: Quantity, raw: &Bucket) -> Option<Bucket> {
+    if raw.worst == Some(Quality::Fail) {
+        return None;
+    }
     if raw.count == 0 {
         return Some(*raw);
     }
