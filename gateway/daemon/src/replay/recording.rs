@@ -32,7 +32,8 @@ pub(crate) struct Recording {
     pub(crate) nodes: BTreeMap<NodeKey, NodeRecording>,
     /// Readings in all, those left out included.
     pub(crate) rows: usize,
-    /// Readings that repeat another one to the letter: the same series, time and value. They are one.
+    /// Readings that repeat another one to the letter: the same series, time and value, where the clock
+    /// was not set back between the two. They are one.
     pub(crate) repeats: usize,
 }
 
@@ -182,9 +183,9 @@ impl Gathering {
     fn finish(mut self, mut sum: Sha256) -> Result<Recording, String> {
         let mut repeats = 0;
         for node in self.nodes.values_mut() {
-            node.sort();
+            let turns = node.sort();
             let before = node.readings.len();
-            let mut is_repeat = node.repeats().into_iter();
+            let mut is_repeat = node.repeats(&turns).into_iter();
             node.readings.retain(|_| !is_repeat.next().unwrap_or_default());
             repeats += before - node.readings.len();
         }
@@ -201,10 +202,13 @@ impl Gathering {
 }
 
 impl NodeRecording {
-    /// Returns of each reading whether one before it is the same to the letter.
-    fn repeats(&self) -> Vec<bool> {
-        let place =
-            |index: &usize| self.readings.get(*index).map(|(time, channel, _)| (*time, *channel));
+    /// Returns of each reading whether one before it is the same to the letter. What was recorded after
+    /// the clock had been set back repeats nothing from before: it is another reading of the same time.
+    fn repeats(&self, turns: &[usize]) -> Vec<bool> {
+        let place = |index: &usize| {
+            let reading = self.readings.get(*index).map(|(time, channel, _)| (*time, *channel));
+            (turns.get(*index), reading)
+        };
         let mut order: Vec<usize> = (0..self.readings.len()).collect();
         order.sort_by_key(place);
         let mut repeats = vec![false; order.len()];
@@ -222,7 +226,8 @@ impl NodeRecording {
         repeats
     }
 
-    fn sort(&mut self) {
+    /// Orders the readings; returns of each how often its channel's clock had been set back before.
+    fn sort(&mut self) -> Vec<usize> {
         // By channel: its rows, how often its time went back, and its last time.
         let mut channels = vec![(0_usize, 0_usize, Timestamp::MIN); self.channels.len()];
         let mut turns = Vec::with_capacity(self.readings.len());
@@ -242,7 +247,9 @@ impl NodeRecording {
         let mut sorted: Vec<_> =
             turns.into_iter().map(turn_of).zip(self.readings.drain(..)).collect();
         sorted.sort_by_key(|(turn, (time, ..))| (*turn, *time));
-        self.readings.extend(sorted.into_iter().map(|(_, reading)| reading));
+        let (turns, readings): (Vec<usize>, Vec<_>) = sorted.into_iter().unzip();
+        self.readings = readings;
+        turns
     }
 }
 
@@ -316,6 +323,7 @@ mod tests {
         let of_co2 = node.readings.iter().filter(|(_, channel, _)| *channel == 0);
         let values: Vec<i32> = of_co2.map(|(.., reading)| reading.unwrap().0).collect();
         assert_eq!(values, (0..240).collect::<Vec<i32>>());
+        assert_eq!(recording.repeats, 0);
         let channels: Vec<u8> = node.readings.iter().map(|(_, channel, _)| *channel).collect();
         assert!(channels.chunks(2).all(|pair| pair == [0, 1]), "{channels:?}");
     }
@@ -359,6 +367,18 @@ mod tests {
         let [first, other, later] =
             [400, 401, 400].map(|ppm| Ok(Scaled::from_f64(Quantity::Co2, f64::from(ppm)).unwrap()));
         assert_eq!(values, [first, other, Err(Fault::NotPresent), later]);
+    }
+
+    #[test]
+    fn a_steady_value_in_the_hour_after_the_clock_was_set_back_is_a_reading_of_its_own() {
+        let row = |minute: i64| {
+            let time = jiff::Timestamp::from_second(1_767_225_600 + minute * 60).unwrap();
+            format!("{time},s,n,co2,c,[ppm],400\n")
+        };
+        let text: String = (0..120).chain(60..180).map(row).collect();
+        let recording = parse(format!("{HEADER}{text}").as_bytes()).unwrap();
+        let node = recording.nodes.values().next().unwrap();
+        assert_eq!((recording.rows, recording.repeats, node.readings.len()), (240, 0, 240));
     }
 
     #[test]
