@@ -57,7 +57,7 @@ pub(crate) struct Plan {
     pub(crate) nodes: Vec<(NodeKey, Option<String>)>,
     /// Time between two frames of a node; `None`: as fast as they are acknowledged.
     pub(crate) pace: Option<Duration>,
-    /// Whether acknowledgements come by MQTT; otherwise by [`Feed::stored`].
+    /// Whether acknowledgements come by MQTT; otherwise by [`stored`].
     pub(crate) acknowledged: bool,
     /// Now, at the start.
     pub(crate) now: Timestamp,

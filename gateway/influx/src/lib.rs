@@ -1,4 +1,4 @@
-//! The time series in an InfluxDB 2, behind the same [`Store`](store::Store) as on one machine.
+//! The time series in an InfluxDB 2, behind the same [`Store`](::store::Store) as on one machine.
 //!
 //! A commit is durable in an engine of our own, in a local folder, before it returns: repeats are
 //! dropped and times made unique there, whether the server can be reached or not. A thread of this
