@@ -16,6 +16,13 @@ use crate::rules::{Placed, Rules};
 /// it finds a reading from which on the state is certain. Beyond the last it begins where it looks.
 const LOOK_BACK_MS: [i64; 3] = [3 * 3_600_000, 30 * 3_600_000, 8 * 86_400_000];
 
+/// How far a clock may have been set back so that a start still knows what followed what, in
+/// milliseconds: twelve hours, more than a time zone that was mistaken. So much more is read than is
+/// looked back on, because what is read is cut off by time, and what was taken right after a clock had
+/// been set back further would stand before the cut. Beyond, a start may begin a run of values that
+/// are the same too late or too early, and the flat line test says so until the run ends.
+const SET_BACK_MS_MAX: i64 = 12 * 3_600_000;
+
 /// What is remembered of all series: about a hundred bytes each.
 #[derive(Debug, Default)]
 pub struct State {
@@ -138,7 +145,8 @@ pub fn prime(
     let heard_ms = all.map(|it| i64::from(it.limits.flat_ms())).max().unwrap_or(0);
     let least_ms = 2 * heard_ms;
     for back_ms in LOOK_BACK_MS {
-        let span = (latest.time.plus_ms(-back_ms.max(least_ms)), latest.time.plus_micros(1));
+        let known_from = latest.time.plus_ms(-back_ms.max(least_ms));
+        let span = (known_from.plus_ms(-SET_BACK_MS_MAX), latest.time.plus_micros(1));
         let samples = crate::scan(store, latest.series, span)?;
         let mut track = Track::default();
         let mut certain: Option<Timestamp> = None;
@@ -146,7 +154,9 @@ pub fn prime(
             let at = Newest::of(sample.time, sample.taken, sample.marks);
             let before = track;
             let found = track.judge(&placed.channel, at, sample.reading);
-            if starts_for_certain(placed, &before, &track, &found) {
+            // Of an earlier one it is not known whether the next that was read was taken next.
+            let is_followed = before.newest.is_some_and(|newest| newest.time >= known_from);
+            if is_followed && starts_for_certain(placed, &before, &track, &found) {
                 let is_anew = found.place == Place::Anew;
                 let from = if is_anew { Timestamp::MIN } else { sample.time };
                 certain = Some(certain.map_or(from, |certain| certain.min(from)));

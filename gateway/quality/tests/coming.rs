@@ -252,7 +252,7 @@ proptest! {
     /// every commit gives the flags of one that never stopped.
     #[test]
     fn a_start_gives_the_same_flags_as_no_start(
-        steps in prop::collection::vec((0..100_u8, -40..40_i32, 1..5_i64), 60..220),
+        steps in prop::collection::vec((0..100_u8, -40..40_i32, 1..5_i64), 60..500),
         size in 1..7_usize,
     ) {
         let rules = Rules::new(two());
@@ -285,6 +285,25 @@ proptest! {
         let (straight, started) = with_and_without_starts(&rules, batches);
         prop_assert_eq!(straight, started);
     }
+}
+
+/// Right after the clock was set back the first reading is dated before all that a start would read
+/// of the last hours; it is the one that the fall of a whole degree begins with.
+#[test]
+fn a_start_knows_what_was_taken_first_after_a_clock_was_set_back() {
+    let times =
+        [335, 277].into_iter().chain((283..445).step_by(6)).chain([445, 447, 453, 459, 461]);
+    let value = |minute| match minute {
+        335 | 277 => 20_000,
+        ..445 => 19_962,
+        _ => 19_900,
+    };
+    let all = (0..)
+        .zip(times)
+        .map(|(nth, minute)| vec![incoming(1, nth, minute * MINUTE_MS, Ok(Scaled(value(minute))))]);
+    let (straight, started) = with_and_without_starts(&Rules::new(two()), all.collect());
+    assert_eq!(straight.last(), Some(&1));
+    assert_eq!(straight, started);
 }
 
 /// The last samples of a store are all that a start has; it must not change them.
