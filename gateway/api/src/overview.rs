@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use axum::body::Bytes;
 use measure::{Quantity, Timestamp};
-use nursery::Zone;
+use nursery::{SourceClass, Zone};
 use registry::{Alarm, Which};
 use store::{SeriesId, SeriesKey};
 
@@ -198,7 +198,9 @@ fn deviation(
 }
 
 /// Returns which edge a value has left, on which side, and by how much: of a limit the most severe
-/// that was left, else of the target.
+/// that was left, else of the target. A target of class D was computed from those of other quantities
+/// (of vapour pressure deficit from the corners of temperature and humidity, of the day): it is drawn, but
+/// a place is not wrong for it, because the bands that it was computed from say so by themselves.
 fn beyond(band: &types::Band, value: f64) -> Option<(Edge, Side, f64)> {
     let over = |side: Side, edge: f64| match side {
         Side::High => value - edge,
@@ -207,6 +209,9 @@ fn beyond(band: &types::Band, value: f64) -> Option<(Edge, Side, f64)> {
     let limits = band.limits.iter().map(|limit| (limit.side, over(limit.side, limit.limit)));
     if let Some((side, by)) = limits.into_iter().find(|(_, by)| *by > 0.0) {
         return Some((Edge::Limit, side, by));
+    }
+    if band.target_class.as_deref() == Some(SourceClass::D.name()) {
+        return None;
     }
     let target = [(Side::Low, band.target_low), (Side::High, band.target_high)];
     target.into_iter().find_map(|(side, edge)| {
@@ -346,6 +351,13 @@ mod tests {
     #[track_caller]
     fn check(value: f64, expect: Option<(Edge, Side, f64)>) {
         assert_eq!(beyond(&band(), value), expect);
+    }
+
+    #[test]
+    fn a_target_that_was_computed_from_others_makes_no_place_wrong() {
+        let computed = types::Band { target_class: Some("D".to_owned()), ..band() };
+        assert_eq!(beyond(&computed, 30.0), None);
+        assert_eq!(beyond(&computed, 35.0), Some((Edge::Limit, Side::High, 2.0)));
     }
 
     #[test]

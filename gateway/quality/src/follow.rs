@@ -30,6 +30,8 @@ pub struct Follower {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Followed {
+    /// Something of it has come since the start.
+    has_come: bool,
     newest: Option<Newest>,
     /// The newest usable value, and when it was taken.
     value: Option<(Timestamp, measure::Scaled)>,
@@ -91,6 +93,10 @@ fn follow_one(
     let before_ms = channel.limits.spike.map_or(0, |spike| i64::from(spike.within_ms));
     let after_late_ms = AFTER_LATE_MS.max(2 * i64::from(channel.limits.flat_ms()));
     let Some(followed) = follower.get_mut(sample.series) else { return };
+    if !std::mem::replace(&mut followed.has_come, true) {
+        // What was not looked at yet when the gateway ended, as of twins that were apart.
+        look(sample.series, time.plus_ms(-BEFORE_START_MS), time.plus_ms(after_late_ms));
+    }
     let at = Newest::of(time, sample.taken, sample.marks);
     let place = at.beside(followed.newest.as_ref());
     if place == Place::Late {
@@ -103,9 +109,6 @@ fn follow_one(
             look(series, time.plus_ms(-half_ms), time.plus_ms(half_ms).plus_micros(1));
         }
         return;
-    }
-    if followed.newest.is_none() {
-        look(sample.series, time.plus_ms(-BEFORE_START_MS), time.plus_ms(after_late_ms));
     }
     if followed.newest.is_some_and(|newest| time <= newest.time) {
         // The clock went back: the readings that are there are not the neighbours of these.
