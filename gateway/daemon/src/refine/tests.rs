@@ -1,5 +1,6 @@
 //! The stage beside a plain model of it: everything that is stored, derived once at the end.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use measure::{
@@ -276,6 +277,8 @@ fn any_deed() -> impl Strategy<Value = Deed> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
+    /// Each channel has one reading at a time: of two at the same one the second stands a microsecond
+    /// later, and whether its fault is derived once more depends on what came with it.
     #[test]
     fn whatever_comes_when_and_whenever_it_is_killed_the_same_is_derived(
         deeds in prop::collection::vec(any_deed(), 1..24),
@@ -287,11 +290,13 @@ proptest! {
         let mut world = World::new();
         // Both channels are there from the start, so that they can be calibrated.
         world.commit(&[temperature(0, 200), humidity(0, 50)]);
+        let mut taken = BTreeSet::from([(true, 0), (false, 0)]);
         for deed in &deeds {
             match deed {
                 Deed::Commit(readings) => {
                     let readings: Vec<_> = readings
                         .iter()
+                        .filter(|&&(is_air, place, _)| taken.insert((is_air, place)))
                         .map(|&(is_air, place, value)| {
                             let reading = if value == 0 { Err(Fault::Bus) } else { Ok(Scaled(value * 100)) };
                             (quantity(is_air), place * 15, reading)
